@@ -1,0 +1,1 @@
+"""For instructors: nbgrader courses that grade through gradus."""

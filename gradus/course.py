@@ -1,0 +1,88 @@
+"""Where a kit is and which topics it has: `course.toml`, at the bottom of all imports."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradus.errors import CourseError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE = "course.toml"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A kit: its root folder, and its topics in teaching order."""
+
+    root: Path
+    topics: tuple[str, ...]
+
+    def solution(self, topic: str) -> Path:
+        """The one source of a topic."""
+        return self.root / "solutions" / f"{topic}.py"
+
+    def grader(self, topic: str) -> Path:
+        """The checks of a topic."""
+        return self.root / "graders" / f"test_{topic}.py"
+
+    def exercise(self, topic: str) -> Path:
+        """The file that a student edits."""
+        return self.root / "exercises" / f"{topic}.py"
+
+    @property
+    def state(self) -> Path:
+        """What gradus remembers between runs on this machine: last reports, hints shown, backups."""
+        return self.root / ".gradus"
+
+    def require(self, topic: str) -> str:
+        """Return `topic` when the course has it.
+
+        Raises:
+            CourseError: If it does not; names the topics that there are.
+        """
+        if topic in self.topics:
+            return topic
+        raise CourseError(
+            f"{self.root / FILE}: no topic {topic!r}. There are: {', '.join(self.topics)}."
+        )
+
+
+def find_course(start: Path | None = None) -> Course:
+    """The course whose root is `start` (default: the working folder) or the nearest folder above.
+
+    Raises:
+        CourseError: If there is none, or `course.toml` does not list its topics.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / FILE).is_file():
+            return load_course(folder)
+    raise CourseError(
+        f"{here}: no {FILE} here or in a folder above. "
+        "Run this inside a gradus kit (the folder that holds exercises/ and graders/)."
+    )
+
+
+def load_course(root: Path) -> Course:
+    """Read `root/course.toml`.
+
+    Raises:
+        CourseError: If the file is not TOML, or `topics` is not a list of names.
+    """
+    path = root / FILE
+    try:
+        topics = tomllib.loads(path.read_text(encoding="utf-8"))["topics"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise CourseError(
+            f"{path}: expected a line such as `topics = [\"tensors\"]`, got {error!r}. "
+            "Restore the file from the kit."
+        ) from error
+    if not isinstance(topics, list) or not all(
+        isinstance(topic, str) and topic.isidentifier() for topic in topics
+    ):
+        raise CourseError(f"{path}: `topics` must be a list of Python names, got {topics!r}.")
+    return Course(root, tuple(topics))

@@ -1,0 +1,47 @@
+"""What graders import: assertions that tell a student what is wrong.
+
+Names are loaded when they are asked for, so that pytest's plugin (`gradus.grading.plugin`) can start
+in projects that have nothing to do with gradus without importing torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradus.grading.assertions import (
+        assert_avoids,
+        assert_inputs_unchanged,
+        assert_raises,
+        assert_same_gradients,
+    )
+    from gradus.grading.compare import assert_matches, fail
+    from gradus.grading.random_source import RandomSource
+    from gradus.grading.submission import Submission
+
+__all__ = [
+    "RandomSource",
+    "Submission",
+    "assert_avoids",
+    "assert_inputs_unchanged",
+    "assert_matches",
+    "assert_raises",
+    "assert_same_gradients",
+    "fail",
+]
+
+_HOMES = {
+    "RandomSource": "random_source",
+    "Submission": "submission",
+    "assert_avoids": "assertions",
+    "assert_inputs_unchanged": "assertions",
+    "assert_matches": "compare",
+    "assert_raises": "assertions",
+    "assert_same_gradients": "assertions",
+    "fail": "compare",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"gradus.grading.{_HOMES[name]}"), name)

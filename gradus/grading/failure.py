@@ -1,0 +1,146 @@
+"""Say how a check ended and why: whose fault an exception is, and the text that the student reads."""
+
+import linecache
+import textwrap
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+
+import pytest
+
+from gradus.grading.compare import Failure, Mismatch
+from gradus.grading.exits import SubmissionExit
+from gradus.grading.loader import LoadTimeout
+from gradus.grading.report import Check, Status
+from gradus.grading.submission import StudentError, Submission
+
+WIDTH = 88
+LABEL = 11
+FRAMES = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a case ended. `certain` is False where only the reference can tell whose fault it was."""
+
+    status: Status
+    lines: tuple[tuple[str, str], ...]
+    certain: bool = True
+
+
+def judge(error: BaseException, submission: Submission) -> Verdict:
+    """Classify what a check raised."""
+    frames = _student_frames(error.__traceback__, submission._loaded.filenames)
+    record = submission._last_call
+    called = ("called", record.text) if record else ("", "")
+    if isinstance(error, StudentError):
+        return Verdict(error.kind, (("problem", str(error)),))
+    if isinstance(error, LoadTimeout) or _is_timeout(error):
+        place = f"it was at {_frame_text(frames[-1])}" if frames else ""
+        limit = str(error).partition("(>")[2].partition(")")[0] or "the time limit"
+        return Verdict(
+            Status.TIMEOUT, (called, ("stopped", f"after {limit}: is there an endless loop?"), ("", place))
+        )
+    if isinstance(error, Mismatch):
+        notes = tuple(("", note) for note in error.notes)
+        return Verdict(
+            Status.FAILED, (called, ("expected", error.expected), ("got", error.got), *notes)
+        )
+    if isinstance(error, Failure):
+        return Verdict(Status.FAILED, (called, ("problem", str(error))))
+    if isinstance(error, NotImplementedError) and frames:
+        return Verdict(Status.TODO, (("", str(error) or "TODO"),))
+    if frames:
+        return Verdict(Status.ERROR, (called, *_raised(error, frames)))
+    if isinstance(error, AssertionError):
+        return Verdict(Status.FAILED, (called, ("problem", _assertion_text(error))))
+    return Verdict(Status.BROKEN, (called, *_unusable(error, record and record.returned)), certain=False)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    return isinstance(error, pytest.fail.Exception) and str(error).startswith("Timeout (")
+
+
+def _raised(
+    error: BaseException, frames: list[traceback.FrameSummary]
+) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, SystemExit | SubmissionExit):
+        text = f"it ends the program ({error!r}): return a value, or raise an exception"
+    elif isinstance(error, pytest.skip.Exception | pytest.xfail.Exception | pytest.fail.Exception):
+        text = f"it steers pytest ({type(error).__name__}): return a value instead"
+    else:
+        text = "".join(traceback.format_exception_only(error)).strip()
+        text = text if len(text) < 1500 else text[:1500] + " ..."
+    return (("raised", text), *(("", _frame_text(frame)) for frame in frames[-FRAMES:]))
+
+
+def _unusable(error: BaseException, returned: str | None) -> tuple[tuple[str, str], ...]:
+    text = "".join(traceback.format_exception_only(error)).strip()
+    came = (("returned", returned),) if returned else ()
+    return (*came, ("problem", f"the check could not go on with this: {text}"))
+
+
+def _assertion_text(error: AssertionError) -> str:
+    text = str(error) or "an assertion of the check does not hold"
+    return text.partition("\nassert ")[0]
+
+
+def _student_frames(
+    tb: TracebackType | None, filenames: set[str]
+) -> list[traceback.FrameSummary]:
+    return [frame for frame in traceback.extract_tb(tb) if frame.filename in filenames]
+
+
+def _frame_text(frame: traceback.FrameSummary) -> str:
+    line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+    where = f"{frame.filename}:{frame.lineno} in {frame.name}"
+    return f"{where}\n    {line}" if line else where
+
+
+def with_reference_verdict(verdict: Verdict, reference_passes: bool | None) -> Verdict:
+    """Settle an uncertain verdict: where the reference passes the same check, the answer is to blame.
+
+    None: there is no reference on this machine (a student's copy); then the answer is taken to be at
+    fault, since it is the only thing that was written since the graders were tested.
+    """
+    if verdict.certain:
+        return verdict
+    if reference_passes is False:
+        lines = (
+            *verdict.lines,
+            ("", "This check is BROKEN: it fails for the reference too. It is not your fault."),
+        )
+        return Verdict(Status.BROKEN, lines)
+    return Verdict(Status.FAILED, verdict.lines)
+
+
+def message_text(check: Check, verdict: Verdict, hint: str, again: str) -> str:
+    """The whole message: the claim, what happened, a hint, and the command that shows it again."""
+    lines = [check.title]
+    rows = [*verdict.lines]
+    if verdict.status in (Status.FAILED, Status.ERROR, Status.TIMEOUT):
+        rows += [("hint", hint)]
+    rows += [("again", again)]
+    for label, text in rows:
+        if text:
+            lines += _row(label, text)
+    return "\n".join(lines)
+
+
+def _row(label: str, text: str) -> list[str]:
+    rows: list[str] = []
+    for part in text.splitlines():
+        keep = part.startswith("    ")  # source lines are not wrapped
+        indent = part[: len(part) - len(part.lstrip())]
+        rows += (
+            [part]
+            if keep or label == "again"
+            else textwrap.wrap(
+                part, WIDTH - LABEL - 2, subsequent_indent=indent, break_long_words=False,
+                break_on_hyphens=False, drop_whitespace=True,
+            )
+            or [""]
+        )  # fmt: skip
+    return [
+        f"  {label if index == 0 else '':<{LABEL - 2}}{row}".rstrip() for index, row in enumerate(rows)
+    ]

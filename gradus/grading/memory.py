@@ -1,0 +1,38 @@
+"""The last results on this machine, by topic, for `gradus` to show: `.gradus/reports/<topic>.json`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from gradus.course import Course
+from gradus.errors import ReportError
+from gradus.grading.report import CheckResult, Report, Status, TaskResult, read_report, to_json
+
+
+def last_report_path(course: Course, topic: str) -> Path:
+    """Where the last results of a topic are kept."""
+    return course.state / "reports" / f"{topic}.json"
+
+
+def remember(course: Course, report: Report) -> None:
+    """Keep a run's results; checks that it left out keep their earlier ones."""
+    for topic in report.topics:
+        path = last_report_path(course, topic.name)
+        try:
+            before = read_report(path).topic(topic.name)
+        except ReportError:
+            before = None
+        if before is not None:
+            earlier = {result.check: result for result in before.checks()}
+            tasks = tuple(
+                TaskResult(task.name, tuple(_newer(result, earlier) for result in task.checks))
+                for task in topic.tasks
+            )
+            topic = replace(topic, tasks=tasks)  # noqa: PLW2901 (the same topic, completed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(to_json(replace(report, topics=(topic,))) + "\n", encoding="utf-8")
+
+
+def _newer(result: CheckResult, earlier: dict[object, CheckResult]) -> CheckResult:
+    if result.status is Status.NOT_RUN:
+        return earlier.get(result.check, result)
+    return result

@@ -1,0 +1,199 @@
+"""pytest's gradus plugin: options, marks, fixtures, and the hooks that turn tests into graded checks.
+
+Light on purpose: it is loaded wherever gradus is installed, so torch and the rest come in only
+when a check (a test with a `task` mark) is about to run.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from gradus.grading.random_source import RandomSource
+    from gradus.grading.session import GradingSession
+    from gradus.grading.submission import Submission
+
+SESSION = pytest.StashKey["GradingSession"]()
+CASES = pytest.StashKey[int]()
+SECONDS = 10  # of one case of a check, unless it has a timeout mark of its own
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of a grading run."""
+    group = parser.getgroup("gradus", "gradus: graded exercises")
+    group.addoption(
+        "--submission", type=Path, metavar="DIR_OR_FILE",
+        help="What to grade: a module, a notebook, or a folder of them (default: exercises/).",
+    )  # fmt: skip
+    group.addoption("--hidden", action="store_true", help="Run the hidden checks too.")
+    group.addoption(
+        "--task", action="append", default=[], metavar="TASK",
+        help="Run only the checks of this task (may be given more than once).",
+    )  # fmt: skip
+    group.addoption(
+        "--gradus-report", type=Path, metavar="FILE", help="Write the result as JSON (docs/report.md)."
+    )
+    group.addoption(
+        "--gradus-seed", type=int, default=0, metavar="N",
+        help="Seed of the random inputs (default: 0). A grade is taken with a secret one.",
+    )  # fmt: skip
+    group.addoption("--gradus-journal", type=Path, metavar="FILE", help="For gradus itself.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks."""
+    for line in (
+        "task(name, points=1, hint=''): the task that a check belongs to, and what it is worth.",
+        "hidden: a check that stays with the instructor.",
+    ):
+        config.addinivalue_line("markers", line)
+    config.pluginmanager.register(_Results(config), "gradus-results")
+
+
+class _Results:
+    """Keeps what comes back from checks (with pytest-xdist: from the workers); one for each pytest run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data: dict[str, Any] | None = getattr(report, "gradus", None)
+        if data is not None:
+            session_of(self._config).record(report.nodeid, data)
+
+
+def session_of(config: pytest.Config) -> "GradingSession":
+    """The grading session of this pytest run, made when the first check is met."""
+    if SESSION not in config.stash:
+        from gradus.grading.session import GradingSession
+
+        config.stash[SESSION] = GradingSession(config)
+    return config.stash[SESSION]
+
+
+def is_check(item: pytest.Item) -> bool:
+    """Whether a test is a graded check."""
+    return item.get_closest_marker("task") is not None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave hidden checks out, pick tasks, and give every check a time limit."""
+    checks = [item for item in items if is_check(item)]
+    if not checks:
+        return
+    of = Counter((item.path, getattr(item, "originalname", item.name)) for item in checks)
+    dropped = []
+    wanted = set(config.getoption("--task"))
+    done = session_of(config).already_done()
+    for item in checks:
+        item.stash[CASES] = of[item.path, getattr(item, "originalname", item.name)]
+        mark = item.get_closest_marker("task")
+        task = mark.args[0] if mark and mark.args else None
+        hidden = item.get_closest_marker("hidden") is not None
+        if (hidden and not config.getoption("--hidden")) or (wanted and task not in wanted):
+            dropped.append(item)
+        elif item.nodeid in done:
+            dropped.append(item)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS))
+        item.add_marker(pytest.mark.filterwarnings("default"))  # a warning is no wrong answer
+    _require_tasks(wanted, checks)
+    if len(checks) == len(items) and config.option.reportchars == "fE":
+        config.option.reportchars = ""  # the table of points says what pytest's short summary would
+    if dropped:
+        gone = set(dropped)
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=dropped)
+
+
+def _require_tasks(wanted: set[str], checks: list[pytest.Item]) -> None:
+    marks = [item.get_closest_marker("task") for item in checks]
+    there = list(dict.fromkeys(str(mark.args[0]) for mark in marks if mark and mark.args))
+    unknown = wanted - set(there)
+    if unknown:
+        raise pytest.UsageError(f"no task {sorted(unknown)[0]!r} here. There are: {', '.join(there)}.")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A check that takes `device` runs once on every device that there is."""
+    if "device" in metafunc.fixturenames and metafunc.definition.get_closest_marker("task"):
+        import torch
+
+        devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        metafunc.parametrize("device", devices)
+
+
+@pytest.fixture
+def submission(request: pytest.FixtureRequest) -> "Submission":
+    """The student's names, as attributes."""
+    return session_of(request.config).submission_of(request.node)
+
+
+@pytest.fixture
+def random(request: pytest.FixtureRequest) -> "RandomSource":
+    """Seeded values; the same on every device and in every run with the same seed."""
+    return session_of(request.config).random_of(request.node)
+
+
+@pytest.fixture
+def threshold(request: pytest.FixtureRequest) -> Callable[[str], float]:
+    """`threshold("digits_accuracy")`: the measured bar for a trained result of this topic."""
+    return session_of(request.config).thresholds_of(request.node)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Load the submission before the clock of the first check starts to run."""
+    if not is_check(item):
+        return (yield)
+    session = session_of(item.config)
+    with session.running(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn what a check raised into a status and words for the student."""
+    report = yield
+    if is_check(item):
+        session_of(item.config).finish(item, call, report)
+    return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, object] | None:
+    """A stub is no failure to read about, and an unloadable file is told once, in the summary."""
+    data: dict[str, Any] | None = getattr(report, "gradus", None)
+    if data is None or report.passed:
+        return None
+    if data["status"] == "todo":
+        return "todo", "T", ("TODO", {"yellow": True})
+    if data["unloaded"]:
+        return "not loaded", "L", ("NOT LOADED", {"red": True})
+    if data["repeated"]:
+        return "failed likewise", "F", ("FAILED", {"red": True})
+    if data["status"] == "broken":
+        return "failed", "B", ("BROKEN", {"red": True, "bold": True})
+    return None
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Points by topic and task, and what to do next."""
+    if SESSION in config.stash and not hasattr(config, "workerinput"):
+        from gradus.grading.summary import write_summary
+
+        write_summary(terminalreporter, config.stash[SESSION].report())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report."""
+    if SESSION in session.config.stash and not hasattr(session.config, "workerinput"):
+        session.config.stash[SESSION].write()

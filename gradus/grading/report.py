@@ -1,0 +1,324 @@
+"""What a grading run found out: checks, tasks, topics, and the JSON that every other part reads.
+
+Version 1 of the format is described in docs/report.md and docs/report.schema.json.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from gradus.errors import ReportError
+
+VERSION = 1
+
+
+class Status(str, Enum):
+    """How a check ended. Only `passed` earns points."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # the answer is wrong
+    TODO = "todo"  # the stub is still there
+    ERROR = "error"  # the student's code raised, exited or could not be loaded
+    TIMEOUT = "timeout"
+    BROKEN = "broken"  # the grader itself failed: nobody's answer was judged
+    NOT_RUN = "not run"  # not selected, or the run ended first
+
+    @classmethod
+    def worst(cls, statuses: Iterable["Status"]) -> "Status":
+        """The status of a check from those of its cases."""
+        found = set(statuses)
+        order = (cls.BROKEN, cls.TIMEOUT, cls.ERROR, cls.FAILED, cls.TODO, cls.NOT_RUN, cls.PASSED)
+        return next((status for status in order if status in found), cls.NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check as its grader file declares it."""
+
+    topic: str
+    name: str
+    task: str
+    points: int
+    title: str
+    hidden: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of a check: a parameter set or a device. `of` is how many its check has."""
+
+    check: str
+    id: str
+    status: Status
+    message: str = ""
+    seconds: float = 0.0
+    of: int = 1
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A check and its cases; complete only when every case ran."""
+
+    check: Check
+    cases: tuple[Case, ...] = ()
+
+    @property
+    def status(self) -> Status:
+        """The worst of the cases; `not run` while one is missing and none failed."""
+        missing = not self.cases or len(self.cases) < self.cases[0].of
+        return Status.worst(
+            [*(case.status for case in self.cases), *([Status.NOT_RUN] if missing else [])]
+        )
+
+    @property
+    def message(self) -> str:
+        """The message of the first case that did not pass."""
+        return next((case.message for case in self.cases if case.status is self.status), "")
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task's checks and the points that they earn together.
+
+    Public checks add their points. A hidden check adds nothing to what is possible; where it does not
+    pass, its points are taken away, never below zero.
+    """
+
+    name: str
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def possible(self) -> int:
+        """Points that a right answer earns."""
+        return sum(result.check.points for result in self.checks if not result.check.hidden)
+
+    @property
+    def earned(self) -> int:
+        """Points earned; every check that did not pass counts as lost."""
+        points = sum(
+            result.check.points * (not result.check.hidden) * (result.status is Status.PASSED)
+            for result in self.checks
+        )
+        lost = sum(
+            result.check.points
+            for result in self.checks
+            if result.check.hidden and result.status is not Status.PASSED
+        )
+        return max(0, points - lost)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every check ran."""
+        return all(result.status is not Status.NOT_RUN for result in self.checks)
+
+    @property
+    def status(self) -> Status:
+        """`todo` when nothing but the stub was found, else the worst of the checks."""
+        found = [result.status for result in self.checks]
+        ran = [status for status in found if status is not Status.NOT_RUN]
+        return Status.worst(ran) if ran else Status.NOT_RUN
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that kept (a part of) a submission from being loaded."""
+
+    where: str
+    message: str
+    names: tuple[str, ...] = ()  # functions and classes that are missing because of it
+    kind: Status = Status.ERROR
+
+
+@dataclass(frozen=True)
+class TopicResult:
+    """A topic: its tasks in teaching order, and what could not be loaded."""
+
+    name: str
+    tasks: tuple[TaskResult, ...]
+    problems: tuple[Problem, ...] = ()
+    submission: str = ""
+    sha256: str = ""
+
+    @property
+    def earned(self) -> int:
+        """Points earned over all tasks."""
+        return sum(task.earned for task in self.tasks)
+
+    @property
+    def possible(self) -> int:
+        """Points that a right submission earns."""
+        return sum(task.possible for task in self.tasks)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every check of every task ran."""
+        return all(task.complete for task in self.tasks)
+
+    def task(self, name: str) -> TaskResult:
+        """The result of one task.
+
+        Raises:
+            ReportError: If the topic has no such task.
+        """
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise ReportError(
+            f"{self.name}: no task {name!r}. There are: {', '.join(t.name for t in self.tasks)}."
+        )
+
+    def checks(self) -> list[CheckResult]:
+        """Every check result, in order."""
+        return [result for task in self.tasks for result in task.checks]
+
+    def visible(self) -> "TopicResult":
+        """The same without hidden checks: what may be shown to the student."""
+        return replace(
+            self,
+            tasks=tuple(
+                replace(task, checks=tuple(c for c in task.checks if not c.check.hidden))
+                for task in self.tasks
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of one run of the graders."""
+
+    topics: tuple[TopicResult, ...]
+    seed: int = 0
+    hidden: bool = False
+    versions: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+
+    def topic(self, name: str) -> TopicResult:
+        """The result of one topic.
+
+        Raises:
+            ReportError: If the report does not hold it.
+        """
+        for topic in self.topics:
+            if topic.name == name:
+                return topic
+        raise ReportError(f"the report holds no topic {name!r}.")
+
+
+def assemble(
+    topic: str,
+    checks: Sequence[Check],
+    cases: Iterable[Case],
+    problems: Iterable[Problem] = (),
+    **about: str,
+) -> TopicResult:
+    """Put cases under the checks that the grader file declares: a check without a case did not run."""
+    by_check: dict[str, list[Case]] = {}
+    for case in cases:
+        by_check.setdefault(case.check, []).append(case)
+    tasks: dict[str, list[CheckResult]] = {}
+    for check in checks:
+        result = CheckResult(check, tuple(by_check.get(check.name, ())))
+        tasks.setdefault(check.task, []).append(result)
+    return TopicResult(
+        topic,
+        tuple(TaskResult(name, tuple(results)) for name, results in tasks.items()),
+        tuple(dict.fromkeys(problems)),
+        **about,
+    )
+
+
+def to_json(report: Report) -> str:
+    """The report as JSON text (format version 1)."""
+    return json.dumps(
+        {
+            "version": VERSION,
+            "created": report.created,
+            "seed": report.seed,
+            "hidden": report.hidden,
+            "versions": report.versions,
+            "topics": [_topic_to_data(topic) for topic in report.topics],
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+def _topic_to_data(topic: TopicResult) -> dict[str, Any]:
+    return {
+        "name": topic.name,
+        "earned": topic.earned,
+        "possible": topic.possible,
+        "complete": topic.complete,
+        "submission": topic.submission,
+        "sha256": topic.sha256,
+        "problems": [asdict(problem) for problem in topic.problems],
+        "tasks": [
+            {
+                "name": task.name,
+                "earned": task.earned,
+                "possible": task.possible,
+                "complete": task.complete,
+                "status": task.status.value,
+                "checks": [
+                    {
+                        **{k: v for k, v in asdict(result.check).items() if k not in ("topic", "task")},
+                        "status": result.status.value,
+                        "cases": [
+                            {k: v for k, v in asdict(case).items() if k != "check"}
+                            for case in result.cases
+                        ],
+                    }
+                    for result in task.checks
+                ],
+            }
+            for task in topic.tasks
+        ],
+    }
+
+
+def read_report(path: Path) -> Report:
+    """Read a report that `--gradus-report` wrote.
+
+    Raises:
+        ReportError: If the file is missing, damaged, or of another version.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["version"] != VERSION:
+            raise ReportError(
+                f"{path}: format version {data['version']}, this gradus reads {VERSION}. "
+                "Grade again to renew it."
+            )
+        return Report(
+            tuple(_topic_from_data(topic) for topic in data["topics"]),
+            data["seed"],
+            data["hidden"],
+            data["versions"],
+            data["created"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportError(f"{path}: not a gradus report ({error!r}). Grade again to renew it.") from error
+
+
+def _topic_from_data(data: dict[str, Any]) -> TopicResult:
+    tasks = []
+    for task in data["tasks"]:
+        results = []
+        for item in task["checks"]:
+            fields = {k: v for k, v in item.items() if k not in ("status", "cases")}
+            check = Check(topic=data["name"], task=task["name"], **fields)
+            cases = [
+                Case(check=check.name, **{**case, "status": Status(case["status"])})
+                for case in item["cases"]
+            ]
+            results.append(CheckResult(check, tuple(cases)))
+        tasks.append(TaskResult(task["name"], tuple(results)))
+    problems = tuple(
+        Problem(p["where"], p["message"], tuple(p["names"]), Status(p["kind"]))
+        for p in data["problems"]
+    )
+    return TopicResult(data["name"], tuple(tasks), problems, data["submission"], data["sha256"])

@@ -1,0 +1,89 @@
+"""Grade one topic from Python, in this process."""
+
+import contextlib
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradus.course import Course
+from gradus.errors import GraderError
+from gradus.grading.report import Report, TopicResult
+
+
+def arguments(
+    course: Course,
+    topic: str,
+    submission: Path | None,
+    *,
+    hidden: bool = False,
+    tasks: Iterable[str] = (),
+    seed: int = 0,
+) -> list[str]:
+    """pytest's command-line arguments for one topic."""
+    words = [str(course.grader(topic)), "--gradus-seed", str(seed)]
+    words += ["--submission", str(submission)] if submission is not None else []
+    words += ["--hidden"] if hidden else []
+    for task in tasks:
+        words += ["--task", task]
+    return words
+
+
+class _Given:
+    """A pytest plugin that hands a loaded module in and takes the report out."""
+
+    def __init__(self, topic: str, loaded: Any) -> None:
+        self.topic, self.loaded = topic, loaded
+        self.report: Report | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        from gradus.grading.plugin import session_of
+
+        if self.loaded is not None:
+            session_of(config).given[self.topic] = self.loaded
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        from gradus.grading.plugin import SESSION
+
+        if SESSION in config.stash:
+            self.report = config.stash[SESSION].report()
+
+
+def grade_here(
+    course: Course,
+    topic: str,
+    submission: Path | None = None,
+    *,
+    loaded: Any = None,
+    hidden: bool = False,
+    tasks: Sequence[str] = (),
+    seed: int = 0,
+    options: Sequence[str] = (),
+) -> TopicResult:
+    """Grade in this process: quick, but a submission that crashes Python takes this process with it.
+
+    Args:
+        course: The kit.
+        topic: One of its topics.
+        submission: A file or folder; not needed with `loaded`.
+        loaded: A `gradus.grading.loader.Loaded` in place of a file.
+        hidden: Run hidden checks too.
+        tasks: Only these tasks; all when empty.
+        seed: Of the random inputs.
+        options: Further words for pytest's command line.
+
+    Raises:
+        GraderError: If pytest could not run the checks; carries its output.
+    """
+    given = _Given(topic, loaded)
+    words = arguments(course, topic, submission, hidden=hidden, tasks=tasks, seed=seed)
+    words += ["-q", "--no-header", "-p", "no:cacheprovider", "--capture=sys", *options]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        pytest.main(words, plugins=[given])
+    if given.report is None or not given.report.topics:
+        raise GraderError(f"{course.grader(topic)}: pytest ran no check.\n{output.getvalue()[-2000:]}")
+    return given.report.topic(topic)

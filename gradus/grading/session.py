@@ -1,0 +1,311 @@
+"""One run of the graders inside pytest: loads submissions, judges cases, keeps results, writes the report."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gradus import torchvision_ops
+from gradus.course import Course, find_course
+from gradus.errors import CourseError, GraderError
+from gradus.grading import memory
+from gradus.grading.checks import read_checks, topic_of
+from gradus.grading.exits import exits_intercepted
+from gradus.grading.failure import Verdict, judge, message_text, with_reference_verdict
+from gradus.grading.journal import Journal
+from gradus.grading.loader import Loaded, find_submission, load_submission, show_path, time_limit
+from gradus.grading.random_source import RandomSource
+from gradus.grading.report import Case, Check, Problem, Report, Status, assemble, to_json
+from gradus.grading.submission import Submission
+from gradus.grading.thresholds import read_thresholds
+
+OUTPUT_LIMIT = 2_000  # characters of what a student's code printed that a failure shows
+
+
+class GradingSession:
+    """What one pytest run knows about submissions, checks and results."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.journal = Journal(config.getoption("--gradus-journal"))
+        self.given: dict[str, Loaded] = {}  # topic -> a module handed in by the caller (a notebook)
+        self._loaded: dict[str, Loaded] = {}
+        self._current: dict[str, Submission] = {}  # node id -> what its check holds
+        self._cases: dict[str, dict[str, Case]] = {}  # grader file -> node id -> case
+        self._problems: dict[str, list[Problem]] = {}
+        self._about: dict[str, dict[str, str]] = {}
+        self._told: set[tuple[str, str, Status]] = set()
+        torchvision_ops.install()
+        torch.set_num_threads(1)  # two threads on busy cores cost up to 20 times one
+        os.environ["GRADUS_GRADING"] = "1"  # a check(...) inside a submission then does nothing
+        self._continue()
+
+    def _continue(self) -> None:
+        """Take over what an earlier process of the same run found out before it was lost."""
+        for nodeid, data in self.journal.finished():
+            self.record(nodeid, data)
+
+    def already_done(self) -> set[str]:
+        """Node ids that an earlier process of this run has judged."""
+        return {nodeid for cases in self._cases.values() for nodeid in cases}
+
+    # Loading
+
+    def course_of(self, item: pytest.Item) -> Course:
+        """The kit that a check belongs to; its root is put on the import path (for `datasets`)."""
+        try:
+            course = find_course(item.path.parent)
+        except CourseError:
+            course = Course(item.path.parent.parent, ())
+        if str(course.root) not in sys.path:
+            sys.path.insert(0, str(course.root))
+        return course
+
+    def submission_path(self, item: pytest.Item) -> Path:
+        """What is graded: `--submission`, else the file in exercises/."""
+        chosen: Path | None = self.config.getoption("--submission")
+        topic = topic_of(item.path)
+        where = chosen if chosen is not None else self.course_of(item).root / "exercises"
+        return find_submission(where, topic)
+
+    def loaded(self, item: pytest.Item) -> Loaded:
+        """The submission of a check's topic, loaded once."""
+        topic = topic_of(item.path)
+        if topic in self.given:
+            return self.given[topic]
+        if topic not in self._loaded:
+            self._loaded[topic] = load_submission(
+                self.submission_path(item),
+                topic,
+                before=self.journal.loading,
+                lost=self.journal.lost_places(),
+            )
+        return self._loaded[topic]
+
+    @contextmanager
+    def running(self, item: pytest.Item) -> Iterator[None]:
+        """Around everything that pytest does with one check."""
+        capture: Any = self.config.pluginmanager.getplugin("capturemanager")
+        self.course_of(item)
+        with capture.item_capture("setup", item) if capture else nullcontext():
+            loaded = self.loaded(item)
+        _shorten_output(item)
+        self._current[item.nodeid] = Submission(loaded)
+        self.journal.started(item.nodeid, _time_limit(item), self._data(item, Verdict(Status.ERROR, ())))
+        torch.manual_seed(self.random_of(item).seed())  # students' own layers draw from the global source
+        try:
+            with exits_intercepted():
+                yield
+        finally:
+            del self._current[item.nodeid]
+
+    def submission_of(self, item: pytest.Item) -> Submission:
+        """What the check's `submission` fixture hands out."""
+        return self._current[item.nodeid]
+
+    def random_of(self, item: pytest.Item) -> RandomSource:
+        """The check's source of random values; devices of one case share it."""
+        name = item.nodeid.rpartition("/")[2].replace("cuda", "cpu")
+        return RandomSource(self.config.getoption("--gradus-seed"), name)
+
+    def thresholds_of(self, item: pytest.Item) -> Callable[[str], float]:
+        """Reads the topic's table of graders/thresholds.toml."""
+        return read_thresholds(item.path.parent / "thresholds.toml", topic_of(item.path))
+
+    # Judging
+
+    def finish(self, item: pytest.Item, call: pytest.CallInfo[None], report: Any) -> None:
+        """Give a phase's report the check's status and words."""
+        _shorten_output(item)
+        report.sections = [
+            (f"Captured {kind} {when}", text) for when, kind, text in item._report_sections
+        ]
+        if call.excinfo is None and report.when != "call":
+            return
+        check, submission = self.check_of(item), self._current[item.nodeid]
+        loaded = submission._loaded
+        if report.when == "teardown" and call.excinfo is not None:
+            verdict = Verdict(Status.BROKEN, (("problem", f"after the check: {call.excinfo.value!r}"),))
+        elif call.excinfo is None:
+            verdict = Verdict(Status.PASSED, ())
+        elif call.excinfo.errisinstance(pytest.skip.Exception) and not _by_student(call, loaded):
+            verdict = Verdict(Status.NOT_RUN, (("skipped", str(call.excinfo.value)),))
+        else:
+            verdict = judge(call.excinfo.value, submission)
+            if not verdict.certain:
+                verdict = with_reference_verdict(verdict, self.reference_passes(item))
+        report.gradus = self._data(item, verdict, call.duration)
+        report.gradus["repeated"] = self._told_before(item.path, check, verdict.status)
+        if verdict.status not in (Status.PASSED, Status.NOT_RUN):
+            report.outcome = "failed"
+            report.longrepr = report.gradus["message"]
+        report.user_properties += [("gradus_task", check.task), ("gradus_points", check.points)]
+
+    def _data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
+        """Plain data about a case, which travels with pytest's report (between processes too)."""
+        from gradus.grading.plugin import CASES
+
+        check, loaded = self.check_of(item), self._current[item.nodeid]._loaded
+        message = ""
+        if verdict.status is not Status.PASSED:
+            message = message_text(check, verdict, self.hint(check), self.again(item, check))
+        return {
+            "grader": str(item.path),
+            "check": check.name,
+            "id": _case_id(item),
+            "status": verdict.status.value,
+            "message": message,
+            "seconds": round(seconds, 3),
+            "of": item.stash[CASES],
+            "unloaded": bool(loaded.problems) and not loaded.names(),
+            "problems": [[p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems],
+            "submission": loaded.shown,
+            "sha256": loaded.sha256,
+        }
+
+    def _told_before(self, grader: Path, check: Check, status: Status) -> bool:
+        """Whether another case of the check ended in the same way in this run."""
+        told = (str(grader), check.name, status)
+        before = told in self._told
+        self._told.add(told)
+        return before
+
+    def check_of(self, item: pytest.Item) -> Check:
+        """What the grader file declares about a check.
+
+        Raises:
+            GraderError: If the declaration cannot be read.
+        """
+        name = getattr(item, "originalname", item.name)
+        for check in read_checks(item.path):
+            if check.name == name:
+                return check
+        raise GraderError(f"{item.path}: {name} has a task mark that was not made by a decorator.")
+
+    def reference_passes(self, item: pytest.Item) -> bool | None:
+        """Whether the reference passes the same check; None where there is no reference here."""
+        reference = self.course_of(item).solution(topic_of(item.path))
+        if not reference.exists():
+            return None
+        hook = getattr(item.ihook, "pytest_timeout_cancel_timer", None)
+        if hook is not None:
+            hook(item=item)
+        known: Any = item  # pytest.Function keeps its resolved fixtures
+        arguments = {name: known.funcargs[name] for name in known._fixtureinfo.argnames}
+        arguments["submission"] = Submission(load_submission(reference, topic_of(item.path)))
+        if "random" in arguments:
+            arguments["random"] = self.random_of(item)
+        try:
+            with time_limit(60):
+                known.obj(**arguments)
+        except BaseException:  # noqa: BLE001 (any failure of the reference condemns the check)
+            return False
+        return True
+
+    def hint(self, check: Check) -> str:
+        """The hint line of a failure."""
+        return check.hint or f"gradus hint {check.topic}.{check.task}"
+
+    def again(self, item: pytest.Item, check: Check) -> str:
+        """The command that shows a failure again."""
+        if check.topic in self.given:
+            return f'check("{check.task}")'
+        parts = ["pytest", show_path(item.path), "-k", check.name]
+        if self.config.getoption("--gradus-journal") is not None:
+            return " ".join(parts)  # graded elsewhere: paths and the seed are not the student's
+        if self.config.getoption("--submission") is not None:
+            parts += ["--submission", str(self.config.getoption("--submission"))]
+        if check.hidden:
+            parts += ["--hidden"]
+        if self.config.getoption("--gradus-seed"):
+            parts += ["--gradus-seed", str(self.config.getoption("--gradus-seed"))]
+        return " ".join(parts)
+
+    # Results
+
+    def record(self, nodeid: str, data: dict[str, Any]) -> None:
+        """Keep a case; a broken teardown replaces a pass."""
+        grader = data["grader"]
+        fields = ("check", "id", "message", "seconds", "of")
+        case = Case(**{name: data[name] for name in fields}, status=Status(data["status"]))
+        self._cases.setdefault(grader, {})[nodeid] = case
+        self._problems[grader] = [
+            Problem(where, message, tuple(names), Status(kind))
+            for where, message, names, kind in data["problems"]
+        ]
+        self._about[grader] = {"submission": data["submission"], "sha256": data["sha256"]}
+        self.journal.finish(nodeid, data)
+
+    def report(self) -> Report:
+        """Everything found out so far. A check that has not run is there, as `not run`."""
+        hidden = bool(self.config.getoption("--hidden"))
+        topics = []
+        for grader, cases in self._cases.items():
+            path = Path(grader)
+            checks = [check for check in read_checks(path) if hidden or not check.hidden]
+            topics.append(
+                assemble(
+                    topic_of(path), checks, cases.values(), self._problems[grader], **self._about[grader]
+                )
+            )
+        return Report(
+            tuple(topics),
+            seed=int(self.config.getoption("--gradus-seed")),
+            hidden=hidden,
+            versions=versions(),
+            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        )
+
+    def write(self) -> None:
+        """Write `--gradus-report`, and remember results of exercises/ for `gradus`."""
+        report = self.report()
+        path: Path | None = self.config.getoption("--gradus-report")
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(to_json(report) + "\n", encoding="utf-8")
+        if self.config.getoption("--submission") is None and not self.given:
+            for grader in self._cases:
+                memory.remember(find_course(Path(grader).parent), report)
+        self.journal.end()
+
+
+def versions() -> dict[str, str]:
+    """What the run ran on."""
+    return {
+        "gradus": importlib.metadata.version("gradus"),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "pytest": pytest.__version__,
+    }
+
+
+def _time_limit(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark is not None and mark.args else 0.0
+
+
+def _case_id(item: pytest.Item) -> str:
+    return item.name.partition("[")[2].rstrip("]")
+
+
+def _by_student(call: pytest.CallInfo[None], loaded: Loaded) -> bool:
+    assert call.excinfo is not None
+    return any(str(entry.path) in loaded.filenames for entry in call.excinfo.traceback)
+
+
+def _shorten_output(item: pytest.Item) -> None:
+    """Keep only the end of what was printed: megabytes help nobody."""
+    for index, (when, kind, text) in enumerate(item._report_sections):
+        if len(text) > OUTPUT_LIMIT + 100:
+            cut = f"... ({len(text):,} characters in all; the end of it:)\n{text[-OUTPUT_LIMIT:]}"
+            item._report_sections[index] = (when, kind, cut)
+
+

@@ -1,0 +1,207 @@
+"""The student's code as checks see it: the only door to it, so that a wall can be put behind it.
+
+Checks pass tensors, numbers, containers, modules and generators in, and get the like back.
+"""
+
+import copy
+import difflib
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from gradus.grading.describe import describe, describe_call
+from gradus.grading.loader import Loaded
+from gradus.grading.report import Status
+
+
+class StudentError(Exception):
+    """The student's code cannot be used: a name is missing, or its signature does not take the call."""
+
+    def __init__(self, message: str, kind: Status = Status.ERROR) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A call seen from beside the student's code.
+
+    Attributes:
+        result: What was returned.
+        args: The positional arguments as the student's code left them (it was given deep copies).
+        kwargs: The named arguments, likewise.
+        calls: Names of the torch functions that were called, such as `torch.conv2d`.
+    """
+
+    result: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    calls: tuple[str, ...]
+
+
+@dataclass
+class CallRecord:
+    """The last call of student code in a check, for the failure message."""
+
+    text: str
+    returned: str | None = None
+
+
+class Submission:
+    """The names of one student's module as attributes; functions and classes come wrapped."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._last_call: CallRecord | None = None
+
+    def __getattr__(self, name: str) -> "StudentFunction":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return StudentFunction(self, name, self._find(name))
+
+    def probe(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run `function(student, *args)` beside the student's code and return the data that it returns.
+
+        For what cannot cross a process boundary: aliasing, hooks, identity. `student` has the student's
+        names as attributes. A probe returns data, never a verdict.
+        """
+        student = _Student(self)
+        self._last_call = CallRecord(describe_call(function.__name__.strip("_"), args, {}))
+        return function(student, *args)
+
+    def _find(self, name: str) -> Any:
+        found = vars(self._loaded.module).get(name, None)
+        if found is not None:
+            return found
+        for problem in self._loaded.problems:
+            if name in problem.names or not self._loaded.names():
+                raise StudentError(f"{problem.where}: {problem.message}", problem.kind)
+        where = self._loaded.shown
+        near = difflib.get_close_matches(name, self._loaded.names(), n=1)
+        remedy = (
+            f"is `{near[0]}` meant to be it? Give it back its name"
+            if near
+            else "was it deleted or renamed? It must be there under this name"
+        )
+        raise StudentError(f"{where} does not define `{name}`; {remedy}.")
+
+
+class _Student:
+    """What a probe gets: the student's own objects, unwrapped, with the same words when one is missing."""
+
+    def __init__(self, submission: Submission) -> None:
+        self._submission = submission
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._submission._find(name)
+
+
+class StudentFunction:
+    """A function or class of the student's: call it, or `observe` a call."""
+
+    def __init__(self, submission: Submission, name: str, target: Any) -> None:
+        self._submission, self._name, self._target = submission, name, target
+        self.__name__ = name
+
+    def __repr__(self) -> str:
+        return f"submission.{self._name}"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the student's function, or build the student's class.
+
+        Tensors, arrays and containers are copied on the way in, as they would be on the way into another
+        process: what the student's code does to them never reaches the check. Gradients flow back through.
+        """
+        args, kwargs = _copies((args, kwargs))
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        record = CallRecord(describe_call(self._name, args, kwargs))
+        self._submission._last_call = record
+        self._require_signature(args, kwargs)
+        result = self._target(*args, **kwargs)
+        record.returned = describe(result)
+        return result
+
+    def observe(self, *args: Any, **kwargs: Any) -> Observed:
+        """Call with copies of the arguments and tell what became of them."""
+        args, kwargs = _copies((args, kwargs))
+        with _CallLog() as log:
+            result = self._call(args, kwargs)
+        return Observed(result, args, kwargs, tuple(sorted(log.names)))
+
+    def _require_signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not callable(self._target):
+            raise StudentError(
+                f"`{self._name}` is {describe(self._target)}, not a function or class; "
+                "was the name given to something else further down?"
+            )
+        try:
+            signature = inspect.signature(self._target)
+        except (TypeError, ValueError):
+            return
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            wanted = describe_call(self._name, args, kwargs)
+            names = ", ".join(signature.parameters)
+            raise StudentError(
+                f"`{self._name}({names})` cannot be called as {wanted}: {error}. "
+                "Give it back the parameters that the handout names."
+            ) from error
+
+
+class _CallLog(TorchFunctionMode):
+    """Notes the name of every torch function that is called while it is active."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.names.add(resolve_name(func) or getattr(func, "__qualname__", repr(func)))
+        return func(*args, **(kwargs or {}))
+
+
+def _copies(value: Any) -> Any:
+    """Copies of data, all the way down; functions, modules and generators are passed as they are."""
+    if isinstance(value, torch.Tensor):
+        return _tensor_copy(value)
+    if isinstance(value, tuple):
+        items = [_copies(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if type(value) is list:
+        return [_copies(item) for item in value]
+    if type(value) is dict:
+        return {key: _copies(item) for key, item in value.items()}
+    if type(value).__module__ == "numpy":
+        return copy.copy(value)
+    return value
+
+
+def _tensor_copy(tensor: torch.Tensor) -> torch.Tensor:
+    """The same values and, where possible, the same strides; part of the graph if the tensor is."""
+    if tensor.requires_grad or tensor.layout is not torch.strided:
+        return tensor.clone()
+    strides = tensor.stride()
+    if any(step == 0 and size > 1 for step, size in zip(strides, tensor.shape, strict=True)):
+        return tensor.clone()  # an expanded tensor: its elements share memory
+    twin = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device)
+    return twin.copy_(tensor)
+
+
+def source_of(submission: Submission, name: str) -> str:
+    """The text of a student's function or class, dedented; empty where there is none."""
+    try:
+        return textwrap.dedent(inspect.getsource(submission._find(name)))
+    except (OSError, TypeError):
+        return ""

@@ -1,0 +1,79 @@
+"""The end of a grading run in the terminal: points by task, and what to do next."""
+
+import shutil
+from typing import Any
+
+from gradus.grading.report import Report, Status, TaskResult, TopicResult
+
+MARKUP: dict[Status, dict[str, bool]] = {
+    Status.PASSED: {"green": True},
+    Status.TODO: {"yellow": True},
+    Status.NOT_RUN: {},
+    Status.BROKEN: {"red": True, "bold": True},
+}
+BAR = 10
+
+
+def write_summary(terminal: Any, report: Report) -> None:
+    """Write a section for every topic of the report."""
+    for topic in report.topics:
+        terminal.section(f"gradus: {topic.name}", sep="=", bold=True)
+        _write_problems(terminal, topic)
+        width = max(len(task.name) for task in topic.tasks)
+        for task in topic.tasks:
+            _write_task(terminal, task, width)
+        total = f"{topic.earned:>4} / {topic.possible}"
+        terminal.write_line(f"  {'total':<{width}} {total}", bold=True)
+        for line in next_steps(topic):
+            terminal.write_line(line)
+
+
+def _write_problems(terminal: Any, topic: TopicResult) -> None:
+    for problem in topic.problems:
+        yellow = problem.kind is Status.TODO
+        terminal.write_line(f"{problem.where}: {problem.message}", yellow=yellow, red=not yellow)
+    if topic.problems:
+        terminal.write_line("")
+
+
+def _write_task(terminal: Any, task: TaskResult, width: int) -> None:
+    points = f"{task.earned:>4} / {task.possible:<4}"
+    terminal.write(f"  {task.name:<{width}} {points}", **MARKUP.get(task.status, {"red": True}))
+    terminal.write(f" {bar(task)}  {_words(task)}".rstrip() + "\n")
+
+
+def bar(task: TaskResult) -> str:
+    """Ten places, as many filled as the share of points earned."""
+    full = BAR * task.earned // task.possible if task.possible else 0
+    return "#" * full + "." * (BAR - full)
+
+
+def _words(task: TaskResult) -> str:
+    if task.status is Status.PASSED and task.complete:
+        return "done"
+    lost = [c for c in task.checks if c.status not in (Status.PASSED, Status.NOT_RUN)]
+    if not lost:
+        left = sum(c.status is Status.NOT_RUN for c in task.checks)
+        return f"{left} of {len(task.checks)} checks not run"
+    if task.status is Status.TODO:
+        return "TODO"
+    first = next(c for c in lost if c.status is task.status)
+    more = f" (+{len(lost) - 1} more)" if len(lost) > 1 else ""
+    words = "" if task.status is Status.FAILED else f"{task.status.value}: "
+    room = max(20, shutil.get_terminal_size().columns - 48 - len(more))
+    title = first.check.title
+    return words + (title if len(title) <= room else title[: room - 3] + "...") + more
+
+
+def next_steps(topic: TopicResult) -> list[str]:
+    """One or two lines: the first task that is not done, and the commands for it."""
+    for task in topic.tasks:
+        if task.status is Status.BROKEN:
+            return ["", f"{task.name}: the grader is broken, not your answer. Tell your instructor."]
+    for task in topic.tasks:
+        if task.status not in (Status.PASSED, Status.NOT_RUN):
+            target = f"{topic.name}.{task.name}"
+            return ["", f"next: {task.name}    gradus check {target}    gradus hint {target}"]
+    if not topic.complete:
+        return ["", f"not all checks have run; the whole topic: gradus check {topic.name}"]
+    return ["", f"{topic.name} is done."]

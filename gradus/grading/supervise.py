@@ -1,0 +1,156 @@
+"""Grade one topic in a process of its own, which may crash, exit or hang without harm to the rest."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradus.course import Course
+from gradus.errors import GraderError
+from gradus.grading.journal import read_journal
+from gradus.grading.report import Report, Status, read_report
+from gradus.grading.run import arguments
+
+RESTARTS = 20
+START_SECONDS = 180.0  # to start Python and import torch on a slow and busy machine
+GRACE_SECONDS = 30.0  # beyond a limit of its own before a process is killed
+
+
+@dataclass(frozen=True)
+class _Ended:
+    code: int
+    output: str
+    hung: bool = False
+
+    def words(self) -> str:
+        """How the process ended, for the student."""
+        if self.hung:
+            return "it hung, and nothing could interrupt it"
+        if self.code < 0:
+            with contextlib.suppress(ValueError):
+                return f"it crashed the whole process ({signal.Signals(-self.code).name})"
+        return f"it ended the whole process (exit code {self.code})"
+
+
+def grade_apart(
+    course: Course,
+    topic: str,
+    submission: Path | None = None,
+    *,
+    hidden: bool = False,
+    tasks: Sequence[str] = (),
+    seed: int = 0,
+    cwd: Path | None = None,
+) -> Report:
+    """Grade in a process of its own; when it is lost, what it was doing is charged and the rest goes on.
+
+    A check that ends its process, or hangs beyond every time limit, is an `error` or a `timeout`; the
+    other checks keep their points. `cwd` is the working folder of the student's code.
+
+    Raises:
+        GraderError: If pytest could not run the checks; carries the end of its output.
+    """
+    with tempfile.TemporaryDirectory(prefix="gradus-") as folder:
+        journal, result = Path(folder, "journal.jsonl"), Path(folder, "report.json")
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        words += [f"--rootdir={course.root}", *_configuration(course)]
+        words += arguments(course, topic, submission, hidden=hidden, tasks=tasks, seed=seed)
+        words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
+        ended = _Ended(0, "")
+        for _ in range(RESTARTS + 1):
+            ended = _supervise(words, journal, cwd)
+            if result.exists():
+                return read_report(result)
+            if not _charge(journal, ended):
+                break
+        raise GraderError(
+            f"{course.grader(topic)}: pytest did not get through (exit code {ended.code}).\n"
+            f"{ended.output[-3000:]}"
+        )
+
+
+def _configuration(course: Course) -> list[str]:
+    """The kit's own pytest settings, whatever the working folder is."""
+    settings = course.root / "pyproject.toml"
+    return ["-c", str(settings)] if settings.exists() else []
+
+
+def _supervise(words: list[str], journal: Path, cwd: Path | None) -> _Ended:
+    """Run one process until it ends, or until its journal has been silent for longer than it may."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    with tempfile.TemporaryFile() as sink:
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        hung = False
+        try:
+            seen, since, patience = 0, time.monotonic(), START_SECONDS
+            while process.poll() is None and not hung:
+                size = journal.stat().st_size if journal.exists() else 0
+                if size != seen:
+                    seen, since, patience = size, time.monotonic(), _patience(journal)
+                hung = time.monotonic() - since > patience
+                time.sleep(0.02)
+        finally:
+            _kill_tree(process)  # and what the submission left running
+            process.wait()
+        sink.seek(0, os.SEEK_END)
+        sink.seek(max(0, sink.tell() - 100_000))
+        return _Ended(process.returncode, sink.read().decode("utf-8", "replace"), hung)
+
+
+def _patience(journal: Path) -> float:
+    """Seconds until the next line of the journal is due."""
+    from gradus.grading.loader import CELL_SECONDS
+
+    lines = list(read_journal(journal))
+    last = lines[-1] if lines else {"event": ""}
+    if last["event"] == "started":
+        return float(last["limit"]) + GRACE_SECONDS
+    return (CELL_SECONDS if last["event"] == "loading" else START_SECONDS) + GRACE_SECONDS
+
+
+def _kill_tree(process: "subprocess.Popen[bytes]") -> None:
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
+        process.kill()
+
+
+def _charge(journal: Path, ended: _Ended) -> bool:
+    """Note what lost the process, so that the next one goes on behind it; False when nothing was running."""
+    lines = list(read_journal(journal)) if journal.exists() else []
+    if not lines:
+        return False
+    last, line = lines[-1], None
+    if last["event"] == "loading":
+        line = {"event": "lost place", "place": last["place"], "why": f"{ended.words()}; left out"}
+    if last["event"] == "started":
+        line = {"event": "finished", "node": last["node"], "data": _lost(last["data"], ended)}
+    if line is not None:
+        with journal.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    return line is not None
+
+
+def _lost(data: dict[str, Any], ended: _Ended) -> dict[str, Any]:
+    """The result of a case whose process was lost."""
+    title, *rest = data["message"].splitlines()
+    message = "\n".join([title, f"  problem  {ended.words()}", *rest])
+    status = Status.TIMEOUT if ended.hung else Status.ERROR
+    return {**data, "status": status.value, "message": message}

@@ -1,0 +1,1 @@
+"""For students: progress, hints, reset, the notebook's `check`, and the doctor."""

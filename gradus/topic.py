@@ -1,0 +1,180 @@
+"""Read `solutions/<topic>.py`, the one source of a topic: its cells, tasks, hints and stub."""
+
+import ast
+import re
+import textwrap
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gradus.errors import TopicError
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+_REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}$", re.MULTILINE | re.DOTALL)
+_MARKER = re.compile(r"^[ \t]*### ?(?:BEGIN|END) SOLUTION.*$", re.MULTILINE)
+_HINT = re.compile(r"^[ \t]*# HINT: (.+)$", re.MULTILINE)
+_CELL = re.compile(r"^# %%(?: \[(markdown)\])?[^\n]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a percent file; `line` is the number of its first line of text."""
+
+    text: str
+    line: int
+    markdown: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One TODO: a function or class that the student writes."""
+
+    name: str
+    source: str
+    docstring: str
+    hints: tuple[str, ...]
+
+
+def split_cells(source: str) -> list[Cell]:
+    """Cut a percent file at its `# %%` lines; text before the first one is a code cell.
+
+    Positions are kept: line `cell.line` of the file is the first line of `cell.text`.
+    """
+    marks = list(_CELL.finditer(source))
+    starts = [0, *(mark.end() + 1 for mark in marks)]
+    ends = [*(mark.start() for mark in marks), len(source)]
+    kinds = [False, *(bool(mark[1]) for mark in marks)]
+    return [
+        Cell(source[start:end], source.count("\n", 0, start) + 1, kind)
+        for start, end, kind in zip(starts, ends, kinds, strict=True)
+        if source[start:end].strip()
+    ]
+
+
+def todo_line(task: str) -> str:
+    """The line that stands where the student's answer goes."""
+    return f'raise NotImplementedError("TODO: {task}")'
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A parsed solution file."""
+
+    name: str
+    source: str
+    path: Path
+
+    @classmethod
+    def load(cls, path: Path) -> "Topic":
+        """Read and check one solution file.
+
+        Raises:
+            TopicError: If it cannot be read or parsed, markers do not pair up, a task's cell holds
+                more than the task, or there is no task.
+        """
+        try:
+            topic = cls(path.stem, path.read_text(encoding="utf-8"), path)
+            ast.parse(topic.source)
+        except (OSError, UnicodeDecodeError) as error:
+            raise TopicError(f"{path}: cannot be read ({error}).") from error
+        except SyntaxError as error:
+            raise TopicError(f"{path}:{error.lineno}: {error.msg}.") from error
+        topic._check_markers()
+        if not topic.tasks:
+            raise TopicError(f"{path}: no task; put `{BEGIN}` and `{END}` around an answer.")
+        return topic
+
+    def _check_markers(self) -> None:
+        spelled = _MARKER.findall(self.source)
+        regions = len(_REGION.findall(self.source))
+        wrong = [text.strip() for text in spelled if text.strip() not in (BEGIN, END)]
+        if wrong:
+            raise TopicError(f"{self.path}: got the marker {wrong[0]!r}; write `{BEGIN}` or `{END}`.")
+        if len(spelled) != 2 * regions:
+            begins = sum(text.strip() == BEGIN for text in spelled)
+            raise TopicError(
+                f"{self.path}: {begins} `{BEGIN}` but {len(spelled) - begins} `{END}`; "
+                "they must come in pairs and not be nested."
+            )
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every cell, in reading order."""
+        return split_cells(self.source)
+
+    def task_of(self, cell: Cell) -> str | None:
+        """The task that a cell asks for, if it asks for one.
+
+        Raises:
+            TopicError: If a cell with an answer holds anything but one function or class.
+        """
+        if cell.markdown or BEGIN not in cell.text:
+            return None
+        match ast.parse(cell.text).body:
+            case [ast.FunctionDef(name=name) | ast.ClassDef(name=name)]:
+                return name
+        raise TopicError(
+            f"{self.path}:{cell.line}: a cell with `{BEGIN}` must hold one function or class "
+            "and nothing else; move the rest into a cell of its own."
+        )
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks by name, in reading order."""
+        found = {}
+        for cell in self.cells:
+            name = self.task_of(cell)
+            if name is not None:
+                node = ast.parse(cell.text).body[0]
+                assert isinstance(node, ast.FunctionDef | ast.ClassDef)
+                found[name] = Task(
+                    name,
+                    cell.text.strip("\n") + "\n",
+                    ast.get_docstring(node) or "",
+                    tuple(_HINT.findall(cell.text)),
+                )
+        return found
+
+    def require(self, task: str) -> Task:
+        """The task of that name.
+
+        Raises:
+            TopicError: If there is none; names those that there are.
+        """
+        if task not in self.tasks:
+            raise TopicError(
+                f"{self.name}: no task {task!r}. There are: {', '.join(self.tasks)}."
+            )
+        return self.tasks[task]
+
+    @cached_property
+    def title(self) -> str:
+        """The first heading of the handout."""
+        found = re.search(r"^# # (.+)$", self.source, re.MULTILINE)
+        return found[1] if found else self.name
+
+    @cached_property
+    def stub(self) -> str:
+        """The file without the answers: each region becomes one `TODO` line."""
+        parts = []
+        at = 0
+        for cell in self.cells:
+            start = self._offset(cell)
+            task = self.task_of(cell)
+            text = cell.text
+            if task is not None:
+                text = _REGION.sub(lambda region, task=task: region[1] + todo_line(task), text)
+            parts += [self.source[at:start], text]
+            at = start + len(cell.text)
+        return "".join(parts) + self.source[at:]
+
+    def _offset(self, cell: Cell) -> int:
+        return sum(len(line) for line in self.source.splitlines(keepends=True)[: cell.line - 1])
+
+    def with_answer(self, task: str, text: str) -> str:
+        """The whole source with one task's function or class written anew.
+
+        Raises:
+            TopicError: If there is no such task.
+        """
+        return self.source.replace(self.require(task).source, textwrap.dedent(text).strip("\n") + "\n")

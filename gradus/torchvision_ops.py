@@ -1,0 +1,73 @@
+"""Let torchvision's wheel be imported beside a CPU-only torch.
+
+torchvision's compiled operators are built against one torch build. Beside another (the usual case:
+a CUDA wheel of torchvision, a CPU wheel of torch) they do not load, and `import torchvision` stops with
+`RuntimeError: operator torchvision::nms does not exist`, because its Python code registers shape rules
+for operators that are not there. Declaring those operators first lets the import go on:
+transforms, models and datasets then work. `torchvision.io` and detection models do not.
+
+pytest's gradus plugin and the notebook's `check` call `install()`; it costs nothing until somebody
+imports torchvision.
+"""
+
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+OPERATORS = ("nms", "qnms")
+
+_kept_alive: list[Any] = []  # operators live as long as the library object that defined them
+
+
+def compiled_operators_load() -> bool:
+    """Whether torchvision is installed and its compiled operators load into this torch."""
+    import torch
+
+    found = importlib.util.find_spec("torchvision")
+    folders = (found.submodule_search_locations if found else None) or []
+    for folder in folders:
+        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+            path = Path(folder) / f"_C{suffix}"
+            if path.exists():
+                try:
+                    torch.ops.load_library(str(path))
+                except OSError:
+                    return False
+                return True
+    return False
+
+
+def declare_missing_operators() -> bool:
+    """Declare torchvision's operators where its compiled ones do not load; True where that was needed."""
+    import torch
+
+    if not _kept_alive and not compiled_operators_load():
+        library = torch.library.Library("torchvision", "DEF")
+        for name in OPERATORS:
+            library.define(f"{name}{SCHEMA}")
+        _kept_alive.append(library)
+    return bool(_kept_alive)
+
+
+class _BeforeTorchvision:
+    """A finder that finds nothing: it declares the operators when torchvision is first looked for."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> None:
+        if name == "torchvision" and self in sys.meta_path:
+            sys.meta_path.remove(self)  # first, since declaring looks for torchvision itself
+            declare_missing_operators()
+
+
+def install() -> None:
+    """Arrange that the first `import torchvision` of this process works."""
+    if "torchvision" not in sys.modules and not any(
+        isinstance(finder, _BeforeTorchvision) for finder in sys.meta_path
+    ):
+        sys.meta_path.insert(0, _BeforeTorchvision())

@@ -1,0 +1,65 @@
+"""Graders are graded: wrong answers lose points on their task, unusual right answers get full marks."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from gradus.course import Course, find_course
+from gradus.grading.report import TopicResult
+from gradus.grading.run import grade_here
+from gradus.topic import Topic
+from tests.answers import Answer, answers_in, callers_of
+
+COURSE = find_course(Path(__file__).parent)
+
+
+def answers(room: str) -> list[object]:
+    """A pytest parameter for every answer in tests/<room>/<topic>.py."""
+    found = []
+    for topic in COURSE.topics:
+        path = COURSE.root / "tests" / room / f"{topic}.py"
+        if not path.exists():
+            continue  # the promise tests tell
+        spec = importlib.util.spec_from_file_location(f"{room}_{topic}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found += [
+            pytest.param(topic, answer, id=f"{topic}-{answer.task}-{answer.about}".replace(" ", "_"))
+            for answer in answers_in(module)
+        ]
+    return found
+
+
+def graded(course: Course, name: str, answer: Answer, folder: Path) -> TopicResult:
+    """Grade one answer with every check, hidden ones too."""
+    path = folder / f"{name}.py"
+    path.write_text(answer.source(Topic.load(course.solution(name))), encoding="utf-8")
+    return grade_here(course, name, path, hidden=True)
+
+
+def lost(result: TopicResult) -> dict[str, list[str]]:
+    """Messages of the checks that did not pass, by task."""
+    return {
+        task.name: [c.message for c in task.checks if c.message]
+        for task in result.tasks
+        if task.earned < task.possible
+    }
+
+
+@pytest.mark.parametrize(("topic", "answer"), answers("mistakes"))
+def test_a_mistake_loses_points_on_its_task(topic, answer, tmp_path):
+    result = graded(COURSE, topic, answer, tmp_path)
+    assert result.complete
+    assert answer.task in lost(result), f"no check of {answer.task} noticed: {answer.about}"
+    elsewhere = set(lost(result)) - callers_of(Topic.load(COURSE.solution(topic)), answer.task)
+    assert not elsewhere, f"{elsewhere} lost points too: {lost(result)}"
+    statuses = {check.status.value for check in result.checks()}
+    assert "broken" not in statuses
+    assert "todo" not in statuses
+
+
+@pytest.mark.parametrize(("topic", "answer"), answers("alternatives"))
+def test_an_unusual_right_answer_gets_full_marks(topic, answer, tmp_path):
+    result = graded(COURSE, topic, answer, tmp_path)
+    assert (result.earned, result.complete) == (result.possible, True), lost(result)
