@@ -28,6 +28,7 @@ def read_notebook(text: str) -> Any:
     """
     try:
         notebook = nbformat.reads(text, as_version=4)
+        notebook = nbformat.v4.upgrade(notebook, notebook.nbformat, notebook.nbformat_minor)
         sources = [cell.source for cell in notebook.cells]
     except Exception as error:  # nbformat raises its own, JSON's, KeyError and AttributeError alike
         raise SubmissionError(

@@ -40,7 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gradus-seed", type=int, default=0, metavar="N",
         help="Seed of the random inputs (default: 0). A grade is taken with a secret one.",
     )  # fmt: skip
-    group.addoption("--gradus-journal", type=Path, metavar="FILE", help="For gradus itself.")
+    for name in ("--gradus-journal", "--gradus-workdir"):
+        group.addoption(name, type=Path, metavar="PATH", help="For gradus itself.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -24,8 +24,16 @@ from gradus.grading.journal import Journal
 from gradus.grading.loader import Loaded, find_submission, load_submission, show_path, time_limit
 from gradus.grading.random_source import RandomSource
 from gradus.grading.report import Case, Check, Problem, Report, Status, assemble, to_json
-from gradus.grading.submission import Submission
+from gradus.grading.submission import StudentError, Submission
 from gradus.grading.thresholds import read_thresholds
+
+_running: list[str] = []  # node ids of the checks that run in this process now
+
+
+def grading_now() -> bool:
+    """Whether a check is running in this process: `check(...)` inside a submission then does nothing."""
+    return bool(_running)
+
 
 OUTPUT_LIMIT = 2_000  # characters of what a student's code printed that a failure shows
 
@@ -43,9 +51,11 @@ class GradingSession:
         self._problems: dict[str, list[Problem]] = {}
         self._about: dict[str, dict[str, str]] = {}
         self._told: set[tuple[str, str, Status]] = set()
+        workdir: Path | None = config.getoption("--gradus-workdir")
+        if workdir is not None:
+            os.chdir(workdir)  # the student's code reads and writes there
         torchvision_ops.install()
         torch.set_num_threads(1)  # two threads on busy cores cost up to 20 times one
-        os.environ["GRADUS_GRADING"] = "1"  # a check(...) inside a submission then does nothing
         self._continue()
 
     def _continue(self) -> None:
@@ -93,6 +103,15 @@ class GradingSession:
     @contextmanager
     def running(self, item: pytest.Item) -> Iterator[None]:
         """Around everything that pytest does with one check."""
+        _running.append(item.nodeid)
+        try:
+            with self._prepared(item):
+                yield
+        finally:
+            _running.remove(item.nodeid)
+
+    @contextmanager
+    def _prepared(self, item: pytest.Item) -> Iterator[None]:
         capture: Any = self.config.pluginmanager.getplugin("capturemanager")
         self.course_of(item)
         with capture.item_capture("setup", item) if capture else nullcontext():
@@ -108,7 +127,13 @@ class GradingSession:
             del self._current[item.nodeid]
 
     def submission_of(self, item: pytest.Item) -> Submission:
-        """What the check's `submission` fixture hands out."""
+        """What the check's `submission` fixture hands out.
+
+        Raises:
+            StudentError: If another case of the check ran out of time: its points are lost already.
+        """
+        if (str(item.path), self.check_of(item).name, Status.TIMEOUT) in self._told:
+            raise StudentError("not run: another case of this check ran out of time", Status.TIMEOUT)
         return self._current[item.nodeid]
 
     def random_of(self, item: pytest.Item) -> RandomSource:

@@ -48,12 +48,14 @@ def grade_apart(
     hidden: bool = False,
     tasks: Sequence[str] = (),
     seed: int = 0,
-    cwd: Path | None = None,
+    workdir: Path | None = None,
+    show: bool = False,
 ) -> Report:
     """Grade in a process of its own; when it is lost, what it was doing is charged and the rest goes on.
 
     A check that ends its process, or hangs beyond every time limit, is an `error` or a `timeout`; the
-    other checks keep their points. `cwd` is the working folder of the student's code.
+    other checks keep their points. `workdir` is the working folder of the student's code; modules that lie
+    there do not stand before the grader's own. With `show`, pytest's output goes to this terminal.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
@@ -64,9 +66,10 @@ def grade_apart(
         words += [f"--rootdir={course.root}", *_configuration(course)]
         words += arguments(course, topic, submission, hidden=hidden, tasks=tasks, seed=seed)
         words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
+        words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
         ended = _Ended(0, "")
         for _ in range(RESTARTS + 1):
-            ended = _supervise(words, journal, cwd)
+            ended = _supervise(words, journal, course.root, show)
             if result.exists():
                 return read_report(result)
             if not _charge(journal, ended):
@@ -83,7 +86,7 @@ def _configuration(course: Course) -> list[str]:
     return ["-c", str(settings)] if settings.exists() else []
 
 
-def _supervise(words: list[str], journal: Path, cwd: Path | None) -> _Ended:
+def _supervise(words: list[str], journal: Path, cwd: Path, show: bool) -> _Ended:
     """Run one process until it ends, or until its journal has been silent for longer than it may."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryFile() as sink:
@@ -92,8 +95,8 @@ def _supervise(words: list[str], journal: Path, cwd: Path | None) -> _Ended:
             cwd=cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
+            stdout=None if show else sink,
+            stderr=None if show else subprocess.STDOUT,
             start_new_session=True,
         )
         hung = False

@@ -1,0 +1,63 @@
+"""`check("conv2d")` in a notebook: run the checks of one task on what the notebook has defined."""
+
+from pathlib import Path
+from typing import Any
+
+from gradus.course import Course, find_course
+from gradus.errors import GradusError
+from gradus.grading.tables import task_table
+
+
+class Score(float):
+    """Points earned: a plain float for nbgrader, a table for people."""
+
+    table: str = ""
+
+    def _repr_html_(self) -> str:
+        return self.table
+
+
+class Checker:
+    """What `gradus.checks(topic)` returns; call it with the name of a task."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.course: Course = find_course(Path.cwd())
+        self.course.require(topic)
+
+    def __repr__(self) -> str:
+        return f'check("TASK") runs the checks of one task of {self.topic}'
+
+    def __call__(self, task: str) -> Score:
+        """Run the checks of `task` on what this notebook has defined so far.
+
+        Raises:
+            GradusError: If the topic has no such task, or this is not a notebook.
+        """
+        from gradus.grading.loader import load_names
+        from gradus.grading.run import grade_here
+        from gradus.grading.session import grading_now
+
+        if grading_now():
+            return Score(0.0)  # a submission that checks itself while it is being graded
+        loaded = load_names(_notebook_names(), self.topic)
+        result = grade_here(self.course, self.topic, loaded=loaded, tasks=[task])
+        graded = result.task(task)
+        score = Score(graded.earned)
+        score.table = task_table(graded)
+        return score
+
+
+def _notebook_names() -> dict[str, Any]:
+    try:
+        from IPython import get_ipython
+    except ModuleNotFoundError:
+        shell = None
+    else:
+        shell = get_ipython()
+    if shell is None:
+        raise GradusError(
+            "check(...) works inside a notebook. In a terminal: pytest graders/, or gradus check."
+        )
+    names: dict[str, Any] = shell.user_ns
+    return {name: value for name, value in names.items() if not name.startswith("_")}
