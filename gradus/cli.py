@@ -1,7 +1,7 @@
 """The `gradus` command."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,11 +11,11 @@ from gradus import __version__
 from gradus.course import Course, find_course
 from gradus.errors import GradusError
 
-EXIT_CODES = """
-Exit codes: 0 all right; 1 something is not right yet (an answer is wrong, an export is stale, the doctor
-found a fault); 2 the command could not be carried out (bad input; the message says what to do);
-3 a grader is broken.
-"""
+EXIT_CODES = (
+    "Exit codes: 0 all right; 1 not right yet (an answer is wrong, an export is stale, the doctor found "
+    "a fault); 2 the command could not be carried out, and the message says what to do; "
+    "3 a grader is broken."
+)
 NOT_YET, BAD_INPUT, BROKEN = 1, 2, 3
 
 app = typer.Typer(
@@ -80,7 +80,7 @@ def progress(
 def check(
     target: TopicOrTask,
     submission: Annotated[
-        Optional[Path],  # noqa: UP045 (typer reads it)
+        Path | None,
         typer.Option(help="A file or folder to check in place of exercises/."),
     ] = None,
     hidden: Annotated[bool, typer.Option("--hidden", help="Run hidden checks too.")] = False,
@@ -180,7 +180,7 @@ def new(topic: TopicName) -> None:
 @app.command()
 def course(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    topic: Annotated[Optional[list[str]], typer.Option(help="Only this topic (repeatable).")] = None,  # noqa: UP045
+    topic: Annotated[list[str] | None, typer.Option(help="Only this topic (repeatable).")] = None,
     course_id: Annotated[str, typer.Option("--id", help="nbgrader's course id.")] = "gradus",
 ) -> None:
     """Build an nbgrader course; nbgrader's own commands take it from there."""
@@ -192,7 +192,9 @@ def course(
     if old:
         raise GradusError(f"{old[0].relative_to(kit.root)} is stale. Run `gradus export` first.")
     topics = build_course(kit, folder, course_id, tuple(topic or ()))
-    typer.echo(f"{folder}: a course with {', '.join(topics)}. Its README.txt lists nbgrader's commands.")
+    typer.echo(
+        f"{folder}: a course with {', '.join(topics)}. Its README.txt lists nbgrader's commands."
+    )
 
 
 @app.command()

@@ -78,7 +78,7 @@ def load_course(root: Path) -> Course:
         topics = tomllib.loads(path.read_text(encoding="utf-8"))["topics"]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
         raise CourseError(
-            f"{path}: expected a line such as `topics = [\"tensors\"]`, got {error!r}. "
+            f'{path}: expected a line such as `topics = ["tensors"]`, got {error!r}. '
             "Restore the file from the kit."
         ) from error
     if not isinstance(topics, list) or not all(

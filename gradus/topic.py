@@ -89,7 +89,9 @@ class Topic:
         regions = len(_REGION.findall(self.source))
         wrong = [text.strip() for text in spelled if text.strip() not in (BEGIN, END)]
         if wrong:
-            raise TopicError(f"{self.path}: got the marker {wrong[0]!r}; write `{BEGIN}` or `{END}`.")
+            raise TopicError(
+                f"{self.path}: got the marker {wrong[0]!r}; write `{BEGIN}` or `{END}`."
+            )
         if len(spelled) != 2 * regions:
             begins = sum(text.strip() == BEGIN for text in spelled)
             raise TopicError(
@@ -142,9 +144,7 @@ class Topic:
             TopicError: If there is none; names those that there are.
         """
         if task not in self.tasks:
-            raise TopicError(
-                f"{self.name}: no task {task!r}. There are: {', '.join(self.tasks)}."
-            )
+            raise TopicError(f"{self.name}: no task {task!r}. There are: {', '.join(self.tasks)}.")
         return self.tasks[task]
 
     @cached_property
@@ -163,7 +163,7 @@ class Topic:
             task = self.task_of(cell)
             text = cell.text
             if task is not None:
-                text = _REGION.sub(lambda region, task=task: region[1] + todo_line(task), text)
+                text = _REGION.sub(rf"\g<1>{todo_line(task)}", text)
             parts += [self.source[at:start], text]
             at = start + len(cell.text)
         return "".join(parts) + self.source[at:]
@@ -177,4 +177,6 @@ class Topic:
         Raises:
             TopicError: If there is no such task.
         """
-        return self.source.replace(self.require(task).source, textwrap.dedent(text).strip("\n") + "\n")
+        return self.source.replace(
+            self.require(task).source, textwrap.dedent(text).strip("\n") + "\n"
+        )

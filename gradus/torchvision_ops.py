@@ -28,6 +28,7 @@ def compiled_operators_load() -> bool:
     """Whether torchvision is installed and its compiled operators load into this torch."""
     import torch
 
+    load: Any = torch.ops.load_library
     found = importlib.util.find_spec("torchvision")
     folders = (found.submodule_search_locations if found else None) or []
     for folder in folders:
@@ -35,7 +36,7 @@ def compiled_operators_load() -> bool:
             path = Path(folder) / f"_C{suffix}"
             if path.exists():
                 try:
-                    torch.ops.load_library(str(path))
+                    load(str(path))
                 except OSError:
                     return False
                 return True
@@ -46,8 +47,9 @@ def declare_missing_operators() -> bool:
     """Declare torchvision's operators where its compiled ones do not load; True where that was needed."""
     import torch
 
+    make: Any = torch.library.Library
     if not _kept_alive and not compiled_operators_load():
-        library = torch.library.Library("torchvision", "DEF")
+        library = make("torchvision", "DEF")
         for name in OPERATORS:
             library.define(f"{name}{SCHEMA}")
         _kept_alive.append(library)

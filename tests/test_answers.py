@@ -25,7 +25,9 @@ def answers(room: str) -> list[object]:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         found += [
-            pytest.param(topic, answer, id=f"{topic}-{answer.task}-{answer.about}".replace(" ", "_"))
+            pytest.param(
+                topic, answer, id=f"{topic}-{answer.task}-{answer.about}".replace(" ", "_")
+            )
             for answer in answers_in(module)
         ]
     return found

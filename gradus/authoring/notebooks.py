@@ -28,8 +28,11 @@ class ClearAnswers(ClearSolutions):
 
     def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
         """Replace the answer regions of one cell."""
-        self.code_stub = {"python": todo_line(cell.metadata.get("nbgrader", {}).get("grade_id", ""))}
-        return super().preprocess_cell(cell, resources, cell_index)
+        self.code_stub = {
+            "python": todo_line(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+        }
+        cleared: tuple[Any, Any] = super().preprocess_cell(cell, resources, cell_index)
+        return cleared
 
 
 def source_notebook(topic: Topic, checks: tuple[Check, ...]) -> Any:
@@ -38,7 +41,7 @@ def source_notebook(topic: Topic, checks: tuple[Check, ...]) -> Any:
     Raises:
         TopicError: If a task has no check, or a check names no task.
     """
-    points = Counter({task: 0 for task in topic.tasks})
+    points = Counter(dict.fromkeys(topic.tasks, 0))
     for check in checks:
         if check.task not in points:
             raise TopicError(
@@ -66,7 +69,9 @@ def source_notebook(topic: Topic, checks: tuple[Check, ...]) -> Any:
         given += 1
         cell.metadata["nbgrader"] = _metadata(f"given-{given}", locked=True)
         if given == 1:
-            setup = nbformat.v4.new_code_cell(f'import gradus\n\ncheck = gradus.checks("{topic.name}")')
+            setup = nbformat.v4.new_code_cell(
+                f'import gradus\n\ncheck = gradus.checks("{topic.name}")'
+            )
             setup.metadata["nbgrader"] = _metadata("setup", locked=True)
             cells.append(setup)
     return _notebook(topic, cells)
@@ -95,7 +100,9 @@ def _notebook(topic: Topic, cells: list[Any]) -> Any:
 
 
 def _task_in(topic: Topic, source: str) -> str | None:
-    return next((name for name, task in topic.tasks.items() if task.source.strip() == source.strip()), None)
+    return next(
+        (name for name, task in topic.tasks.items() if task.source.strip() == source.strip()), None
+    )
 
 
 def _metadata(grade_id: str, **flags: object) -> dict[str, object]:

@@ -69,7 +69,9 @@ The checks, hidden ones too, stay in the kit: {kit}
 """
 
 
-def build_course(course: Course, folder: Path, course_id: str, topics: tuple[str, ...] = ()) -> list[str]:
+def build_course(
+    course: Course, folder: Path, course_id: str, topics: tuple[str, ...] = ()
+) -> list[str]:
     """Write `nbgrader_config.py` and `source/<topic>/` for each topic; returns the topics.
 
     What lies beside a notebook is copied into the release by nbgrader, so it holds only what students
@@ -106,7 +108,9 @@ def _write_assignment(course: Course, topic: str, folder: Path) -> None:
         _write(folder / "graders" / thresholds.name, thresholds.read_text(encoding="utf-8"))
     for path in sorted((course.root / "datasets").glob("*.py")):
         _write(folder / "datasets" / path.name, path.read_text(encoding="utf-8"))
-    hints = {name: list(task.hints) for name, task in Topic.load(course.solution(topic)).tasks.items()}
+    hints = {
+        name: list(task.hints) for name, task in Topic.load(course.solution(topic)).tasks.items()
+    }
     _write(folder / "hints.json", json.dumps({topic: hints}, indent=1, ensure_ascii=False) + "\n")
 
 

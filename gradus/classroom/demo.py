@@ -20,6 +20,8 @@ from gradus.errors import GradusError
 from gradus.grading.checks import read_checks
 from gradus.topic import Topic, todo_line
 
+KILL = "import os; os.kill(os.getpid(), 9)"
+
 
 @dataclass(frozen=True)
 class Student:
@@ -44,18 +46,26 @@ def make_class(course: Course, topic: str, release: Any) -> list[Student]:
     source = Topic.load(course.solution(topic))
     answers = {name: task.source.rstrip("\n") for name, task in source.tasks.items()}
     tasks = list(answers)
-    cheap = [name for name, _ in Counter(c.task for c in read_checks(course.grader(topic))).most_common()]
-    crash, hang = cheap[-1], cheap[-2]  # each check that is lost costs a new process, or its time limit
+    cheap = [
+        name for name, _ in Counter(c.task for c in read_checks(course.grader(topic))).most_common()
+    ]
+    crash, hang = (
+        cheap[-1],
+        cheap[-2],
+    )  # each check that is lost costs a new process, or its time limit
     stubs = {task: _cell(release, task).source for task in tasks}
     half = {task: answers[task] for task in tasks[: len(tasks) // 2]}
-    broken = {**answers, tasks[1]: answers[tasks[1]].replace("):", ")", 1).replace(") ->", ") ->>", 1)}
+    broken = {
+        **answers,
+        tasks[1]: answers[tasks[1]].replace("):", ")", 1).replace(") ->", ") ->>", 1),
+    }
     return [
         Student("perfect", "every task right", _filled(release, answers)),
         Student("partial", f"the first {len(half)} of {len(tasks)} tasks", _filled(release, half)),
         Student("untouched", "the release as it came", _filled(release, {})),
         Student(
             "crashing", f"{crash} kills Python",
-            _filled(release, {**answers, crash: _with_body(stubs, crash, "import os; os.kill(os.getpid(), 9)")}),
+            _filled(release, {**answers, crash: _with_body(stubs, crash, KILL)}),
         ),
         Student("syntax-error", f"{tasks[1]} does not compile", _filled(release, broken)),
         Student(
@@ -66,7 +76,9 @@ def make_class(course: Course, topic: str, release: Any) -> list[Student]:
 
 
 def _cell(notebook: Any, grade_id: str) -> Any:
-    return next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+    return next(
+        c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id
+    )
 
 
 def _with_body(stubs: dict[str, str], task: str, body: str) -> str:
@@ -100,9 +112,16 @@ def run_demo(
         place = folder / "submitted" / student.name / topic
         shutil.copytree(release_folder, place)
         nbformat.write(student.notebook, place / f"{topic}.ipynb")
-    for number, student in enumerate(students, start=1):
-        say(f"nbgrader autograde   {number} of {len(students)}: {student.name} ({student.about})")
-        _nbgrader(folder, "autograde", topic, "--student", student.name)
+    about = {student.name: student.about for student in students}
+    started: list[str] = []
+
+    def follow(line: str) -> None:
+        name = next((name for name in about if f"/autograded/{name}/" in line), "")
+        if " Autograding " in line and name:
+            started.append(name)
+            say(f"nbgrader autograde   {len(started)} of {len(about)}: {name} ({about[name]})")
+
+    _nbgrader(folder, "autograde", topic, follow=follow)
     say("nbgrader generate_feedback, nbgrader export")
     _nbgrader(folder, "generate_feedback", topic)
     _nbgrader(folder, "export")
@@ -118,14 +137,21 @@ def read_gradebook(path: Path) -> list[Mark]:
         ]
 
 
-def _nbgrader(folder: Path, *words: str) -> None:
-    done = subprocess.run(
+def _nbgrader(folder: Path, *words: str, follow: Callable[[str], None] = lambda line: None) -> None:
+    """Run one of nbgrader's commands in the course; `follow` is given each line of its log."""
+    log = []
+    with subprocess.Popen(
         [sys.executable, "-m", "nbgrader", *words],
         cwd=folder,
         env={**os.environ, "JUPYTER_PLATFORM_DIRS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise GradusError(f"nbgrader {' '.join(words)} failed:\n{done.stderr[-3000:]}")
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.append(line)
+            follow(line)
+    if process.returncode != 0:
+        raise GradusError(f"nbgrader {' '.join(words)} failed:\n{''.join(log)[-3000:]}")

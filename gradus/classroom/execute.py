@@ -27,7 +27,7 @@ from gradus.grading.tables import task_table
 CHECK_PREFIX = "check-"
 
 
-class GradusExporter(NotebookExporter):  # type: ignore[misc]
+class GradusExporter(NotebookExporter):
     """Reads what was handed in; a file that is no notebook becomes one that says so and earns 0."""
 
     def from_file(self, file_stream: Any, resources: Any = None, **words: Any) -> tuple[Any, Any]:
@@ -42,11 +42,11 @@ class GradusExporter(NotebookExporter):  # type: ignore[misc]
         return self.from_notebook_node(notebook, resources=resources, **words)  # type: ignore[no-any-return]
 
 
-class GradusRestore(NbGraderPreprocessor):  # type: ignore[misc]
+class GradusRestore(NbGraderPreprocessor):
     """Before nbgrader looks at a submission: make its cells' metadata that of the assignment.
 
-    A student who deletes or doubles a check cell, hands in an older notebook, or damages a cell's metadata keeps
-    the points of the tasks that are there, and does not stop nbgrader for the whole class.
+    A student who deletes or doubles a check cell, hands in an older notebook, or damages a cell's
+    metadata keeps the points of the tasks that are there, and does not stop nbgrader for the whole class.
     """
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
@@ -95,7 +95,7 @@ def _grade_id(cell: Any) -> str:
     return grade_id if isinstance(grade_id, str) else ""
 
 
-class GradusExecute(NbGraderPreprocessor):  # type: ignore[misc]
+class GradusExecute(NbGraderPreprocessor):
     """Takes the place of nbgrader's Execute: every check, hidden ones too, in a process of its own."""
 
     kit = Unicode(help="Root folder of the gradus kit whose graders are used.").tag(config=True)
@@ -153,9 +153,7 @@ def _score_output(result: TopicResult, task: str, number: int) -> Any:
 
 def _problem_outputs(result: TopicResult, where: str) -> list[Any]:
     """What kept a cell from being loaded, as the error output that a kernel would have shown."""
-    return [
-        _error(problem) for problem in result.problems if problem.where.startswith(where)
-    ]
+    return [_error(problem) for problem in result.problems if problem.where.startswith(where)]
 
 
 def _error(problem: Problem) -> Any:

@@ -38,7 +38,9 @@ def read_checks(path: Path) -> tuple[Check, ...]:
         if mark is None:
             continue
         if node.name in found:
-            raise GraderError(f"{path}:{node.lineno}: a second check named {node.name}; rename one.")
+            raise GraderError(
+                f"{path}:{node.lineno}: a second check named {node.name}; rename one."
+            )
         found[node.name] = _check(path, node, mark)
     return tuple(found.values())
 
@@ -98,7 +100,9 @@ def without_hidden(source: str) -> str:
             name
             for node in kept
             for name in _defines(node)
-            if name in once_used and name not in used - _own_uses(node) and not name.startswith("test_")
+            if name in once_used
+            and name not in used - _own_uses(node)
+            and not name.startswith("test_")
         }
         if not more:
             break
@@ -119,7 +123,9 @@ def _defines(node: ast.stmt) -> set[str]:
 
 def _names_used(node: ast.stmt) -> set[str]:
     """Names read in a statement, and the fixtures that a function asks for."""
-    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    names = {
+        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
     return names | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
 
 
@@ -135,7 +141,9 @@ def _cut(source: str, names: set[str]) -> str:
         if not gone:
             continue
         if isinstance(node, ast.Import | ast.ImportFrom) and gone != _defines(node):
-            node.names = [a for a in node.names if (a.asname or a.name.partition(".")[0]) not in names]
+            node.names = [
+                a for a in node.names if (a.asname or a.name.partition(".")[0]) not in names
+            ]
             lines[node.lineno - 1 : node.end_lineno] = [ast.unparse(node) + "\n"]
             continue
         decorators = getattr(node, "decorator_list", [])

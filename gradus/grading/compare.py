@@ -119,12 +119,16 @@ class _Comparison:
 
     def containers(self, got: Any, want: Any, what: str, part: Callable[[Any], Any]) -> None:
         __tracebackhide__ = True
-        right_kind = isinstance(got, type(want)) if not isinstance(want, list) else type(got) is list
+        right_kind = (
+            isinstance(got, type(want)) if not isinstance(want, list) else type(got) is list
+        )
         if not right_kind:
             note = ""
             if isinstance(want, tuple) and isinstance(got, list):
                 note = "a list in place of a tuple: wrap it in tuple(...)"
-            raise self.mismatch(what, f"a {type(want).__name__} of {len(want)}", with_article(got), note)
+            raise self.mismatch(
+                what, f"a {type(want).__name__} of {len(want)}", with_article(got), note
+            )
         if isinstance(want, dict):
             if set(got) != set(want):
                 raise self.mismatch(
@@ -137,12 +141,14 @@ class _Comparison:
                     what,
                     f"{len(want)} items",
                     str(len(got)),
-                    self.explain(lambda s: isinstance(s, tuple | list) and len(s) == len(got), part),
+                    self.explain(
+                        lambda s: isinstance(s, tuple | list) and len(s) == len(got), part
+                    ),
                 )
             keys = range(len(want))
         for key in keys:
             name = f"{key!r} of {what}" if isinstance(want, dict) else f"item {key} of {what}"
-            self.values(got[key], want[key], name, lambda suspect, key=key: part(suspect)[key])
+            self.values(got[key], want[key], name, _inside(part, key))
 
     def numbers(self, got: Any, want: float, what: str) -> None:
         __tracebackhide__ = True
@@ -228,7 +234,9 @@ class _Comparison:
         note = self.explain(lambda s: _equals(s, theirs), part)
         if not note and theirs.is_floating_point():
             if bool((theirs.isnan() & ~ours.isnan()).any()):
-                note = "NaN comes from 0/0, inf - inf, log of a negative number or sqrt's slope at 0"
+                note = (
+                    "NaN comes from 0/0, inf - inf, log of a negative number or sqrt's slope at 0"
+                )
             else:
                 note = _constant_factor(theirs, ours)
         notes = [note, f"{wrong} of {got.numel()} values differ" if got.numel() > 1 else ""]
@@ -256,9 +264,14 @@ class _Comparison:
                 value = suspect() if callable(suspect) else suspect
                 if matches(part(value)):
                     return words
-            except Exception:  # noqa: BLE001, S112, PERF203 (a suspect is a guess; it may not even compute)
+            except Exception:  # a suspect is a guess; it may not even compute
                 continue
         return ""
+
+
+def _inside(part: Callable[[Any], Any], key: Any) -> Callable[[Any], Any]:
+    """How to get from a whole suspect to the item at `key` of one of its parts."""
+    return lambda suspect: part(suspect)[key]
 
 
 def _same(got: Any) -> Callable[[Any], bool]:

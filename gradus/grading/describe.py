@@ -1,6 +1,5 @@
 """Values in a student's words: `float32 tensor (2, 3)`, `a list of 3`, `None`."""
 
-import inspect
 from typing import Any
 
 import torch
@@ -60,8 +59,8 @@ def describe(value: Any, depth: int = 0) -> str:
         return "gen"
     if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
         return f"{value.dtype} array {shape_text(value.shape)}"
-    if inspect.isroutine(value) or isinstance(value, type):
-        return getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, type) or callable(value):
+        return str(getattr(value, "__name__", type(value).__name__))
     return f"{type(value).__name__} object"
 
 

@@ -39,7 +39,8 @@ def judge(error: BaseException, submission: Submission) -> Verdict:
         place = f"it was at {_frame_text(frames[-1])}" if frames else ""
         limit = str(error).partition("(>")[2].partition(")")[0] or "the time limit"
         return Verdict(
-            Status.TIMEOUT, (called, ("stopped", f"after {limit}: is there an endless loop?"), ("", place))
+            Status.TIMEOUT,
+            (called, ("stopped", f"after {limit}: is there an endless loop?"), ("", place)),
         )
     if isinstance(error, Mismatch):
         notes = tuple(("", note) for note in error.notes)
@@ -54,7 +55,11 @@ def judge(error: BaseException, submission: Submission) -> Verdict:
         return Verdict(Status.ERROR, (called, *_raised(error, frames)))
     if isinstance(error, AssertionError):
         return Verdict(Status.FAILED, (called, ("problem", _assertion_text(error))))
-    return Verdict(Status.BROKEN, (called, *_unusable(error, record and record.returned)), certain=False)
+    return Verdict(
+        Status.BROKEN,
+        (called, *_unusable(error, record.returned if record else None)),
+        certain=False,
+    )
 
 
 def _is_timeout(error: BaseException) -> bool:
@@ -85,9 +90,7 @@ def _assertion_text(error: AssertionError) -> str:
     return text.partition("\nassert ")[0]
 
 
-def _student_frames(
-    tb: TracebackType | None, filenames: set[str]
-) -> list[traceback.FrameSummary]:
+def _student_frames(tb: TracebackType | None, filenames: set[str]) -> list[traceback.FrameSummary]:
     return [frame for frame in traceback.extract_tb(tb) if frame.filename in filenames]
 
 
@@ -142,5 +145,6 @@ def _row(label: str, text: str) -> list[str]:
             or [""]
         )  # fmt: skip
     return [
-        f"  {label if index == 0 else '':<{LABEL - 2}}{row}".rstrip() for index, row in enumerate(rows)
+        f"  {label if index == 0 else '':<{LABEL - 2}}{row}".rstrip()
+        for index, row in enumerate(rows)
     ]

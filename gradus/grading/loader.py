@@ -152,7 +152,9 @@ def _pieces(path: Path, shown: str, data: bytes) -> list[Piece]:
             'Save the file with the encoding "UTF-8".'
         ) from error
     if "\0" in text:
-        raise SubmissionError("is not a text file (it holds NUL bytes). Hand in the .py or .ipynb itself.")
+        raise SubmissionError(
+            "is not a text file (it holds NUL bytes). Hand in the .py or .ipynb itself."
+        )
     if path.suffix == ".ipynb":
         from gradus.grading.notebook_source import code_cells
 
@@ -212,12 +214,10 @@ def _syntax_text(error: Exception) -> str:
     return f"{text}\n    {source.strip()}\n    {' ' * column}^"
 
 
-def _run_statement(
-    module: ModuleType, code: CodeType, seconds: float
-) -> tuple[Status, str] | None:
+def _run_statement(module: ModuleType, code: CodeType, seconds: float) -> tuple[Status, str] | None:
     try:
         with exits_intercepted(), time_limit(seconds):
-            exec(code, vars(module))  # noqa: S102 (running the student's module is what this is for)
+            exec(code, vars(module))  # running the student's module is what this is for
     except LoadTimeout:
         return Status.TIMEOUT, f"ran longer than {seconds:g} s while the file was loaded; left out"
     except NotImplementedError as error:
@@ -226,7 +226,7 @@ def _run_statement(
         return Status.ERROR, f"ends the program ({error!r}) while the file is loaded; left out"
     except KeyboardInterrupt:
         raise  # the person at the keyboard means the whole run
-    except BaseException as error:  # noqa: BLE001 (whatever a student raises)
+    except BaseException as error:  # whatever a student raises
         return Status.ERROR, "".join(traceback.format_exception_only(error)).strip()
     return None
 

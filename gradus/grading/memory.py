@@ -5,7 +5,15 @@ from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import ReportError
-from gradus.grading.report import CheckResult, Report, Status, TaskResult, read_report, to_json
+from gradus.grading.report import (
+    Check,
+    CheckResult,
+    Report,
+    Status,
+    TaskResult,
+    read_report,
+    to_json,
+)
 
 
 def last_report_path(course: Course, topic: str) -> Path:
@@ -27,12 +35,12 @@ def remember(course: Course, report: Report) -> None:
                 TaskResult(task.name, tuple(_newer(result, earlier) for result in task.checks))
                 for task in topic.tasks
             )
-            topic = replace(topic, tasks=tasks)  # noqa: PLW2901 (the same topic, completed)
+            topic = replace(topic, tasks=tasks)  # the same topic, completed
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(to_json(replace(report, topics=(topic,))) + "\n", encoding="utf-8")
 
 
-def _newer(result: CheckResult, earlier: dict[object, CheckResult]) -> CheckResult:
+def _newer(result: CheckResult, earlier: dict[Check, CheckResult]) -> CheckResult:
     if result.status is Status.NOT_RUN:
         return earlier.get(result.check, result)
     return result

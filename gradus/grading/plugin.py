@@ -34,7 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Run only the checks of this task (may be given more than once).",
     )  # fmt: skip
     group.addoption(
-        "--gradus-report", type=Path, metavar="FILE", help="Write the result as JSON (docs/report.md)."
+        "--gradus-report",
+        type=Path,
+        metavar="FILE",
+        help="Write the result as JSON (docs/report.md).",
     )
     group.addoption(
         "--gradus-seed", type=int, default=0, metavar="N",
@@ -95,9 +98,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("task")
         task = mark.args[0] if mark and mark.args else None
         hidden = item.get_closest_marker("hidden") is not None
-        if (hidden and not config.getoption("--hidden")) or (wanted and task not in wanted):
-            dropped.append(item)
-        elif item.nodeid in done:
+        unwanted = bool(wanted) and task not in wanted
+        if item.nodeid in done or unwanted or (hidden and not config.getoption("--hidden")):
             dropped.append(item)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS))
@@ -116,7 +118,9 @@ def _require_tasks(wanted: set[str], checks: list[pytest.Item]) -> None:
     there = list(dict.fromkeys(str(mark.args[0]) for mark in marks if mark and mark.args))
     unknown = wanted - set(there)
     if unknown:
-        raise pytest.UsageError(f"no task {sorted(unknown)[0]!r} here. There are: {', '.join(there)}.")
+        raise pytest.UsageError(
+            f"no task {sorted(unknown)[0]!r} here. There are: {', '.join(there)}."
+        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -9,7 +9,9 @@ class RandomSource:
     """Draws inputs for checks. Every draw is made on the CPU and then moved, so devices agree."""
 
     def __init__(self, seed: int, name: str) -> None:
-        self._generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) ^ (seed * 0x9E3779B1 % 2**62))
+        self._generator = torch.Generator().manual_seed(
+            zlib.crc32(name.encode()) ^ (seed * 0x9E3779B1 % 2**62)
+        )
 
     def normal(
         self, *shape: int, dtype: torch.dtype = torch.float32, device: str = "cpu"

@@ -265,7 +265,11 @@ def _topic_to_data(topic: TopicResult) -> dict[str, Any]:
                 "status": task.status.value,
                 "checks": [
                     {
-                        **{k: v for k, v in asdict(result.check).items() if k not in ("topic", "task")},
+                        **{
+                            k: v
+                            for k, v in asdict(result.check).items()
+                            if k not in ("topic", "task")
+                        },
                         "status": result.status.value,
                         "cases": [
                             {k: v for k, v in asdict(case).items() if k != "check"}
@@ -301,7 +305,9 @@ def read_report(path: Path) -> Report:
             data["created"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReportError(f"{path}: not a gradus report ({error!r}). Grade again to renew it.") from error
+        raise ReportError(
+            f"{path}: not a gradus report ({error!r}). Grade again to renew it."
+        ) from error
 
 
 def _topic_from_data(data: dict[str, Any]) -> TopicResult:

@@ -85,5 +85,7 @@ def grade_here(
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         pytest.main(words, plugins=[given])
     if given.report is None or not given.report.topics:
-        raise GraderError(f"{course.grader(topic)}: pytest ran no check.\n{output.getvalue()[-2000:]}")
+        raise GraderError(
+            f"{course.grader(topic)}: pytest ran no check.\n{output.getvalue()[-2000:]}"
+        )
     return given.report.topic(topic)

@@ -118,8 +118,12 @@ class GradingSession:
             loaded = self.loaded(item)
         _shorten_output(item)
         self._current[item.nodeid] = Submission(loaded)
-        self.journal.started(item.nodeid, _time_limit(item), self._data(item, Verdict(Status.ERROR, ())))
-        torch.manual_seed(self.random_of(item).seed())  # students' own layers draw from the global source
+        self.journal.started(
+            item.nodeid, _time_limit(item), self._data(item, Verdict(Status.ERROR, ()))
+        )
+        torch.manual_seed(
+            self.random_of(item).seed()
+        )  # students' own layers draw from the global source
         try:
             with exits_intercepted():
                 yield
@@ -133,7 +137,9 @@ class GradingSession:
             StudentError: If another case of the check ran out of time: its points are lost already.
         """
         if (str(item.path), self.check_of(item).name, Status.TIMEOUT) in self._told:
-            raise StudentError("not run: another case of this check ran out of time", Status.TIMEOUT)
+            raise StudentError(
+                "not run: another case of this check ran out of time", Status.TIMEOUT
+            )
         return self._current[item.nodeid]
 
     def random_of(self, item: pytest.Item) -> RandomSource:
@@ -158,7 +164,9 @@ class GradingSession:
         check, submission = self.check_of(item), self._current[item.nodeid]
         loaded = submission._loaded
         if report.when == "teardown" and call.excinfo is not None:
-            verdict = Verdict(Status.BROKEN, (("problem", f"after the check: {call.excinfo.value!r}"),))
+            verdict = Verdict(
+                Status.BROKEN, (("problem", f"after the check: {call.excinfo.value!r}"),)
+            )
         elif call.excinfo is None:
             verdict = Verdict(Status.PASSED, ())
         elif call.excinfo.errisinstance(pytest.skip.Exception) and not _by_student(call, loaded):
@@ -191,7 +199,9 @@ class GradingSession:
             "seconds": round(seconds, 3),
             "of": item.stash[CASES],
             "unloaded": bool(loaded.problems) and not loaded.names(),
-            "problems": [[p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems],
+            "problems": [
+                [p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems
+            ],
             "submission": loaded.shown,
             "sha256": loaded.sha256,
         }
@@ -231,7 +241,7 @@ class GradingSession:
         try:
             with time_limit(60):
                 known.obj(**arguments)
-        except BaseException:  # noqa: BLE001 (any failure of the reference condemns the check)
+        except BaseException:  # any failure of the reference condemns the check
             return False
         return True
 
@@ -278,7 +288,11 @@ class GradingSession:
             checks = [check for check in read_checks(path) if hidden or not check.hidden]
             topics.append(
                 assemble(
-                    topic_of(path), checks, cases.values(), self._problems[grader], **self._about[grader]
+                    topic_of(path),
+                    checks,
+                    cases.values(),
+                    self._problems[grader],
+                    **self._about[grader],
                 )
             )
         return Report(
@@ -332,5 +346,3 @@ def _shorten_output(item: pytest.Item) -> None:
         if len(text) > OUTPUT_LIMIT + 100:
             cut = f"... ({len(text):,} characters in all; the end of it:)\n{text[-OUTPUT_LIMIT:]}"
             item._report_sections[index] = (when, kind, cut)
-
-

@@ -165,9 +165,7 @@ class _CallLog(TorchFunctionMode):
         super().__init__()
         self.names: set[str] = set()
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.names.add(resolve_name(func) or getattr(func, "__qualname__", repr(func)))
         return func(*args, **(kwargs or {}))
 

@@ -69,7 +69,10 @@ def next_steps(topic: TopicResult) -> list[str]:
     """One or two lines: the first task that is not done, and the commands for it."""
     for task in topic.tasks:
         if task.status is Status.BROKEN:
-            return ["", f"{task.name}: the grader is broken, not your answer. Tell your instructor."]
+            return [
+                "",
+                f"{task.name}: the grader is broken, not your answer. Tell your instructor.",
+            ]
     for task in topic.tasks:
         if task.status not in (Status.PASSED, Status.NOT_RUN):
             target = f"{topic.name}.{task.name}"

@@ -34,7 +34,7 @@ def _row(result: CheckResult) -> str:
     points = result.check.points
     return (
         f'<tr><td {CELL};color:{colour};white-space:nowrap">{"✓" if passed else "✗"} '
-        f'{result.status.value}</td>'
+        f"{result.status.value}</td>"
         f'<td {CELL};white-space:nowrap">{points if passed else 0} / {points}</td>'
         f'<td {CELL}">{escape(result.check.title)}{detail}</td></tr>'
     )

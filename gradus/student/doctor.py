@@ -43,7 +43,9 @@ def examine() -> Iterator[Finding]:
     yield _torchvision()
     yield from _packages()
     yield from _kit()
-    yield _writable("temporary folder", Path(tempfile.gettempdir()), "set TMPDIR to a folder of yours")
+    yield _writable(
+        "temporary folder", Path(tempfile.gettempdir()), "set TMPDIR to a folder of yours"
+    )
 
 
 def _python() -> Finding:
@@ -61,7 +63,11 @@ def _run(code: str) -> tuple[bool, str]:
     """Run code in a fresh Python: whether it worked, and the last line that it printed."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return False, f"no answer within {SECONDS} s"
@@ -88,7 +94,9 @@ def _torch() -> Iterator[Finding]:
             "nothing to do without a GPU; with one: nvidia-smi must list it",
         )  # fmt: skip
     else:
-        yield Finding("CUDA", Level.NOTE, "a CPU build of torch: checks run on the CPU, which is enough")
+        yield Finding(
+            "CUDA", Level.NOTE, "a CPU build of torch: checks run on the CPU, which is enough"
+        )
 
 
 def _torchvision() -> Finding:
@@ -111,7 +119,9 @@ def _packages() -> Iterator[Finding]:
     for name in ("pytest", "pytest-timeout", "scikit-learn", "jupytext"):
         version = _version(name)
         if version is None:
-            yield Finding(name, Level.BAD, "is not installed", f"pip install -c constraints.txt {name}")
+            yield Finding(
+                name, Level.BAD, "is not installed", f"pip install -c constraints.txt {name}"
+            )
         else:
             yield Finding(name, Level.OK, version)
     version = _version("nbgrader")
@@ -126,7 +136,10 @@ def _packages() -> Iterator[Finding]:
         yield Finding("nbgrader", Level.OK, version)
     else:
         yield Finding(
-            "nbgrader", Level.BAD, words, "pip install --force-reinstall -c constraints.txt nbgrader"
+            "nbgrader",
+            Level.BAD,
+            words,
+            "pip install --force-reinstall -c constraints.txt nbgrader",
         )
 
 

@@ -25,7 +25,9 @@ class Line:
         """The first task that is not done."""
         if self.result is None:
             return None
-        open_tasks = (t.name for t in self.result.tasks if t.status is not Status.PASSED or not t.complete)
+        open_tasks = (
+            t.name for t in self.result.tasks if t.status is not Status.PASSED or not t.complete
+        )
         return next(open_tasks, None)
 
 

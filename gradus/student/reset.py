@@ -21,7 +21,7 @@ def reset(course: Course, topic: str, stub: str | None) -> Path | None:
     path = course.exercise(topic)
     backup = None
     if path.exists():
-        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")  # noqa: DTZ005 (a name for people)
+        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         backup = course.state / "backups" / f"{topic}-{now}.py"
         backup.parent.mkdir(parents=True, exist_ok=True)
         backup.write_bytes(path.read_bytes())

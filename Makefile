@@ -1,0 +1,38 @@
+# make setup | demo | test | lint | bench | export.  Needs Python 3.10 or newer; everything goes into .venv.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: setup demo test lint bench export
+.SILENT:
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	echo "preparing $(VENV) (a few minutes the first time)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	echo "  1 of 2  torch"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	echo "  2 of 2  everything else"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: setup
+	$(BIN)/gradus demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/gradus export --check
+	$(BIN)/python -m pytest tests -n $(WORKERS) --dist worksteal
+
+bench: setup
+	$(BIN)/python tests/benchmarks/run.py
+
+export: setup
+	$(BIN)/gradus export
