@@ -18,6 +18,7 @@ from gradus.grading.describe import (
     values_text,
     with_article,
 )
+from gradus.grading.explain import constant_factor, equal_values, inside, same_as, shape_note
 
 Suspects = Mapping[str, Any]
 
@@ -111,7 +112,9 @@ class _Comparison:
         elif type(got) is not type(want):
             raise self.mismatch(what, with_article(want), with_article(got))
         elif got != want:
-            raise self.mismatch(what, describe(want), describe(got), self.explain(_same(got), part))
+            raise self.mismatch(
+                what, describe(want), describe(got), self.explain(same_as(got), part)
+            )
 
     def mismatch(self, what: str, expected: str, got: str, *notes: str) -> Mismatch:
         of = "" if what == "the result" else f"{what}: "
@@ -148,7 +151,7 @@ class _Comparison:
             keys = range(len(want))
         for key in keys:
             name = f"{key!r} of {what}" if isinstance(want, dict) else f"item {key} of {what}"
-            self.values(got[key], want[key], name, _inside(part, key))
+            self.values(got[key], want[key], name, inside(part, key))
 
     def numbers(self, got: Any, want: float, what: str) -> None:
         __tracebackhide__ = True
@@ -182,7 +185,7 @@ class _Comparison:
                 what,
                 f"shape {shape_text(want.shape)}",
                 shape_text(got.shape),
-                self.explain(same_shape, part) or _shape_note(got.shape, want.shape),
+                self.explain(same_shape, part) or shape_note(got.shape, want.shape),
             )
         if got.dtype != want.dtype:
             same_dtype = lambda s: isinstance(s, torch.Tensor) and s.dtype == got.dtype  # noqa: E731
@@ -231,14 +234,14 @@ class _Comparison:
         where = tuple(int(i) for i in (~right).nonzero()[0])
         at = f" at {list(where)}" if where else ""
         expected = number_text(ours[where].item()) + at
-        note = self.explain(lambda s: _equals(s, theirs), part)
+        note = self.explain(lambda s: equal_values(s, theirs), part)
         if not note and theirs.is_floating_point():
             if bool((theirs.isnan() & ~ours.isnan()).any()):
                 note = (
                     "NaN comes from 0/0, inf - inf, log of a negative number or sqrt's slope at 0"
                 )
             else:
-                note = _constant_factor(theirs, ours)
+                note = constant_factor(theirs, ours)
         notes = [note, f"{wrong} of {got.numel()} values differ" if got.numel() > 1 else ""]
         if 1 < got.numel() <= SMALL:
             notes.append(f"expected {values_text(want)}, got {values_text(got)}")
@@ -267,48 +270,3 @@ class _Comparison:
             except Exception:  # a suspect is a guess; it may not even compute
                 continue
         return ""
-
-
-def _inside(part: Callable[[Any], Any], key: Any) -> Callable[[Any], Any]:
-    """How to get from a whole suspect to the item at `key` of one of its parts."""
-    return lambda suspect: part(suspect)[key]
-
-
-def _same(got: Any) -> Callable[[Any], bool]:
-    return lambda suspect: bool(suspect == got)
-
-
-def _equals(suspect: Any, got: torch.Tensor) -> bool:
-    if not isinstance(suspect, torch.Tensor) or suspect.shape != got.shape:
-        return False
-    got, suspect = got.to(torch.float64), suspect.detach().cpu().to(torch.float64)
-    return torch.allclose(got, suspect, rtol=1e-3, atol=1e-5, equal_nan=True)
-
-
-def _shape_note(got: torch.Size, want: torch.Size) -> str:
-    """What usually leads from one shape to the other."""
-    squeezed = [size for size in want if size != 1]
-    if len(got) < len(want) and [size for size in got if size != 1] == squeezed:
-        return "an axis of size 1 is gone: squeeze() without a dim, or keepdim left out"
-    if len(got) > len(want) and [size for size in got if size != 1] == squeezed:
-        return "an axis of size 1 too many: keepdim or unsqueeze left over"
-    if len(got) == len(want) and sorted(got) == sorted(want):
-        return "the axes are in another order"
-    if len(got) == len(want) + 1 and len(want) >= 1 and got[-1] == got[-2] == want[-1]:
-        return "(n, 1) and (n,) broadcast to (n, n): give both the same shape first"
-    return ""
-
-
-def _constant_factor(got: torch.Tensor, want: torch.Tensor) -> str:
-    """`your values are 4 times the expected ones`, where one factor explains them all."""
-    got, want = got.double().flatten(), want.double().flatten()
-    firm = want.abs() > 1e-6 * want.abs().max()
-    if not bool(firm.any()) or int(firm.sum()) < 2 or not bool(got.isfinite().all()):
-        return ""
-    ratios = got[firm] / want[firm]
-    factor = float(ratios.median())
-    if abs(factor) < 1e-3 or not torch.allclose(ratios, ratios.median(), rtol=1e-3, atol=0.0):
-        return ""
-    if abs(factor + 1) < 1e-3:
-        return "the sign is turned round: every value is -1 times the expected one"
-    return f"every value is {number_text(round(factor, 4))} times the expected one"

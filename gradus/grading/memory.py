@@ -11,9 +11,8 @@ from gradus.grading.report import (
     Report,
     Status,
     TaskResult,
-    read_report,
-    to_json,
 )
+from gradus.grading.report_file import read_report, to_json
 
 
 def last_report_path(course: Course, topic: str) -> Path:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gradus.grading.stash import CASES
+
 if TYPE_CHECKING:
     from gradus.grading.random_source import RandomSource
     from gradus.grading.session import GradingSession
     from gradus.grading.submission import Submission
 
 SESSION = pytest.StashKey["GradingSession"]()
-CASES = pytest.StashKey[int]()
 SECONDS = 10  # of one case of a check, unless it has a timeout mark of its own
 
 
@@ -66,7 +67,7 @@ class _Results:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data: dict[str, Any] | None = getattr(report, "gradus", None)
         if data is not None:
-            session_of(self._config).record(report.nodeid, data)
+            session_of(self._config).results.record(report.nodeid, data)
 
 
 def session_of(config: pytest.Config) -> "GradingSession":
@@ -92,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     of = Counter((item.path, getattr(item, "originalname", item.name)) for item in checks)
     dropped = []
     wanted = set(config.getoption("--task"))
-    done = session_of(config).already_done()
+    done = session_of(config).results.nodes()
     for item in checks:
         item.stash[CASES] = of[item.path, getattr(item, "originalname", item.name)]
         mark = item.get_closest_marker("task")
@@ -194,11 +195,12 @@ def pytest_terminal_summary(
     if SESSION in config.stash and not hasattr(config, "workerinput"):
         from gradus.grading.summary import write_summary
 
-        write_summary(terminalreporter, config.stash[SESSION].report())
+        write_summary(terminalreporter, config.stash[SESSION].results.report())
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report."""
     if SESSION in session.config.stash and not hasattr(session.config, "workerinput"):
-        session.config.stash[SESSION].write()
+        grading = session.config.stash[SESSION]
+        grading.results.write(own_work=grading.grades_own_work())

@@ -1,18 +1,10 @@
-"""What a grading run found out: checks, tasks, topics, and the JSON that every other part reads.
+"""What a grading run found out: cases, checks, tasks and topics, and how they add up to points."""
 
-Version 1 of the format is described in docs/report.md and docs/report.schema.json.
-"""
-
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import Path
-from typing import Any
 
 from gradus.errors import ReportError
-
-VERSION = 1
 
 
 class Status(str, Enum):
@@ -229,102 +221,3 @@ def assemble(
         tuple(dict.fromkeys(problems)),
         **about,
     )
-
-
-def to_json(report: Report) -> str:
-    """The report as JSON text (format version 1)."""
-    return json.dumps(
-        {
-            "version": VERSION,
-            "created": report.created,
-            "seed": report.seed,
-            "hidden": report.hidden,
-            "versions": report.versions,
-            "topics": [_topic_to_data(topic) for topic in report.topics],
-        },
-        indent=1,
-        ensure_ascii=False,
-    )
-
-
-def _topic_to_data(topic: TopicResult) -> dict[str, Any]:
-    return {
-        "name": topic.name,
-        "earned": topic.earned,
-        "possible": topic.possible,
-        "complete": topic.complete,
-        "submission": topic.submission,
-        "sha256": topic.sha256,
-        "problems": [asdict(problem) for problem in topic.problems],
-        "tasks": [
-            {
-                "name": task.name,
-                "earned": task.earned,
-                "possible": task.possible,
-                "complete": task.complete,
-                "status": task.status.value,
-                "checks": [
-                    {
-                        **{
-                            k: v
-                            for k, v in asdict(result.check).items()
-                            if k not in ("topic", "task")
-                        },
-                        "status": result.status.value,
-                        "cases": [
-                            {k: v for k, v in asdict(case).items() if k != "check"}
-                            for case in result.cases
-                        ],
-                    }
-                    for result in task.checks
-                ],
-            }
-            for task in topic.tasks
-        ],
-    }
-
-
-def read_report(path: Path) -> Report:
-    """Read a report that `--gradus-report` wrote.
-
-    Raises:
-        ReportError: If the file is missing, damaged, or of another version.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["version"] != VERSION:
-            raise ReportError(
-                f"{path}: format version {data['version']}, this gradus reads {VERSION}. "
-                "Grade again to renew it."
-            )
-        return Report(
-            tuple(_topic_from_data(topic) for topic in data["topics"]),
-            data["seed"],
-            data["hidden"],
-            data["versions"],
-            data["created"],
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReportError(
-            f"{path}: not a gradus report ({error!r}). Grade again to renew it."
-        ) from error
-
-
-def _topic_from_data(data: dict[str, Any]) -> TopicResult:
-    tasks = []
-    for task in data["tasks"]:
-        results = []
-        for item in task["checks"]:
-            fields = {k: v for k, v in item.items() if k not in ("status", "cases")}
-            check = Check(topic=data["name"], task=task["name"], **fields)
-            cases = [
-                Case(check=check.name, **{**case, "status": Status(case["status"])})
-                for case in item["cases"]
-            ]
-            results.append(CheckResult(check, tuple(cases)))
-        tasks.append(TaskResult(task["name"], tuple(results)))
-    problems = tuple(
-        Problem(p["where"], p["message"], tuple(p["names"]), Status(p["kind"]))
-        for p in data["problems"]
-    )
-    return TopicResult(data["name"], tuple(tasks), problems, data["submission"], data["sha256"])

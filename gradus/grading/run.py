@@ -49,7 +49,7 @@ class _Given:
         from gradus.grading.plugin import SESSION
 
         if SESSION in config.stash:
-            self.report = config.stash[SESSION].report()
+            self.report = config.stash[SESSION].results.report()
 
 
 def grade_here(

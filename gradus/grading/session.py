@@ -1,9 +1,6 @@
 """One run of the graders inside pytest: loads submissions, judges cases, keeps results, writes the report."""
 
-import datetime
-import importlib.metadata
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,14 +13,15 @@ import torch
 from gradus import torchvision_ops
 from gradus.course import Course, find_course
 from gradus.errors import CourseError, GraderError
-from gradus.grading import memory
 from gradus.grading.checks import read_checks, topic_of
 from gradus.grading.exits import exits_intercepted
 from gradus.grading.failure import Verdict, judge, message_text, with_reference_verdict
 from gradus.grading.journal import Journal
 from gradus.grading.loader import Loaded, find_submission, load_submission, show_path, time_limit
 from gradus.grading.random_source import RandomSource
-from gradus.grading.report import Case, Check, Problem, Report, Status, assemble, to_json
+from gradus.grading.report import Check, Status
+from gradus.grading.results import Results
+from gradus.grading.stash import CASES
 from gradus.grading.submission import StudentError, Submission
 from gradus.grading.thresholds import read_thresholds
 
@@ -47,25 +45,13 @@ class GradingSession:
         self.given: dict[str, Loaded] = {}  # topic -> a module handed in by the caller (a notebook)
         self._loaded: dict[str, Loaded] = {}
         self._current: dict[str, Submission] = {}  # node id -> what its check holds
-        self._cases: dict[str, dict[str, Case]] = {}  # grader file -> node id -> case
-        self._problems: dict[str, list[Problem]] = {}
-        self._about: dict[str, dict[str, str]] = {}
+        self.results = Results(config, self.journal)
         self._told: set[tuple[str, str, Status]] = set()
         workdir: Path | None = config.getoption("--gradus-workdir")
         if workdir is not None:
             os.chdir(workdir)  # the student's code reads and writes there
         torchvision_ops.install()
         torch.set_num_threads(1)  # two threads on busy cores cost up to 20 times one
-        self._continue()
-
-    def _continue(self) -> None:
-        """Take over what an earlier process of the same run found out before it was lost."""
-        for nodeid, data in self.journal.finished():
-            self.record(nodeid, data)
-
-    def already_done(self) -> set[str]:
-        """Node ids that an earlier process of this run has judged."""
-        return {nodeid for cases in self._cases.values() for nodeid in cases}
 
     # Loading
 
@@ -78,6 +64,10 @@ class GradingSession:
         if str(course.root) not in sys.path:
             sys.path.insert(0, str(course.root))
         return course
+
+    def grades_own_work(self) -> bool:
+        """Whether this run grades exercises/ (and not a submission or a notebook)."""
+        return self.config.getoption("--submission") is None and not self.given
 
     def submission_path(self, item: pytest.Item) -> Path:
         """What is graded: `--submission`, else the file in exercises/."""
@@ -184,8 +174,6 @@ class GradingSession:
 
     def _data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
         """Plain data about a case, which travels with pytest's report (between processes too)."""
-        from gradus.grading.plugin import CASES
-
         check, loaded = self.check_of(item), self._current[item.nodeid]._loaded
         message = ""
         if verdict.status is not Status.PASSED:
@@ -263,67 +251,6 @@ class GradingSession:
         if self.config.getoption("--gradus-seed"):
             parts += ["--gradus-seed", str(self.config.getoption("--gradus-seed"))]
         return " ".join(parts)
-
-    # Results
-
-    def record(self, nodeid: str, data: dict[str, Any]) -> None:
-        """Keep a case; a broken teardown replaces a pass."""
-        grader = data["grader"]
-        fields = ("check", "id", "message", "seconds", "of")
-        case = Case(**{name: data[name] for name in fields}, status=Status(data["status"]))
-        self._cases.setdefault(grader, {})[nodeid] = case
-        self._problems[grader] = [
-            Problem(where, message, tuple(names), Status(kind))
-            for where, message, names, kind in data["problems"]
-        ]
-        self._about[grader] = {"submission": data["submission"], "sha256": data["sha256"]}
-        self.journal.finish(nodeid, data)
-
-    def report(self) -> Report:
-        """Everything found out so far. A check that has not run is there, as `not run`."""
-        hidden = bool(self.config.getoption("--hidden"))
-        topics = []
-        for grader, cases in self._cases.items():
-            path = Path(grader)
-            checks = [check for check in read_checks(path) if hidden or not check.hidden]
-            topics.append(
-                assemble(
-                    topic_of(path),
-                    checks,
-                    cases.values(),
-                    self._problems[grader],
-                    **self._about[grader],
-                )
-            )
-        return Report(
-            tuple(topics),
-            seed=int(self.config.getoption("--gradus-seed")),
-            hidden=hidden,
-            versions=versions(),
-            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        )
-
-    def write(self) -> None:
-        """Write `--gradus-report`, and remember results of exercises/ for `gradus`."""
-        report = self.report()
-        path: Path | None = self.config.getoption("--gradus-report")
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(to_json(report) + "\n", encoding="utf-8")
-        if self.config.getoption("--submission") is None and not self.given:
-            for grader in self._cases:
-                memory.remember(find_course(Path(grader).parent), report)
-        self.journal.end()
-
-
-def versions() -> dict[str, str]:
-    """What the run ran on."""
-    return {
-        "gradus": importlib.metadata.version("gradus"),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "pytest": pytest.__version__,
-    }
 
 
 def _time_limit(item: pytest.Item) -> float:

@@ -16,7 +16,8 @@ from typing import Any
 from gradus.course import Course
 from gradus.errors import GraderError
 from gradus.grading.journal import read_journal
-from gradus.grading.report import Report, Status, read_report
+from gradus.grading.report import Report, Status
+from gradus.grading.report_file import read_report
 from gradus.grading.run import arguments
 
 RESTARTS = 20

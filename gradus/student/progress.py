@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from gradus.course import Course
 from gradus.errors import ReportError
 from gradus.grading.memory import last_report_path
-from gradus.grading.report import Status, TopicResult, read_report
+from gradus.grading.report import Status, TopicResult
+from gradus.grading.report_file import read_report
 
 
 @dataclass(frozen=True)

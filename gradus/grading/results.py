@@ -1,0 +1,92 @@
+"""What the cases of one pytest run came to: kept as they come in, put together, written down."""
+
+import datetime
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gradus.course import find_course
+from gradus.grading import memory
+from gradus.grading.checks import read_checks, topic_of
+from gradus.grading.journal import Journal
+from gradus.grading.report import Case, Problem, Report, Status, assemble
+from gradus.grading.report_file import to_json
+
+
+class Results:
+    """Cases by grader file and node id, with what could not be loaded."""
+
+    def __init__(self, config: pytest.Config, journal: Journal) -> None:
+        self._config, self._journal = config, journal
+        self._cases: dict[str, dict[str, Case]] = {}  # grader file -> node id -> case
+        self._problems: dict[str, list[Problem]] = {}
+        self._about: dict[str, dict[str, str]] = {}
+        for nodeid, data in journal.finished():  # by an earlier process of this run, which was lost
+            self.record(nodeid, data)
+
+    def nodes(self) -> set[str]:
+        """Node ids of all cases that are known."""
+        return {nodeid for cases in self._cases.values() for nodeid in cases}
+
+    def record(self, nodeid: str, data: dict[str, Any]) -> None:
+        """Keep a case; a broken teardown replaces a pass."""
+        grader = data["grader"]
+        fields = ("check", "id", "message", "seconds", "of")
+        case = Case(**{name: data[name] for name in fields}, status=Status(data["status"]))
+        self._cases.setdefault(grader, {})[nodeid] = case
+        self._problems[grader] = [
+            Problem(where, message, tuple(names), Status(kind))
+            for where, message, names, kind in data["problems"]
+        ]
+        self._about[grader] = {"submission": data["submission"], "sha256": data["sha256"]}
+        self._journal.finish(nodeid, data)
+
+    def report(self) -> Report:
+        """Everything found out so far. A check that has not run is there, as `not run`."""
+        hidden = bool(self._config.getoption("--hidden"))
+        topics = []
+        for grader, cases in self._cases.items():
+            path = Path(grader)
+            checks = [check for check in read_checks(path) if hidden or not check.hidden]
+            topics.append(
+                assemble(
+                    topic_of(path),
+                    checks,
+                    cases.values(),
+                    self._problems[grader],
+                    **self._about[grader],
+                )
+            )
+        return Report(
+            tuple(topics),
+            seed=int(self._config.getoption("--gradus-seed")),
+            hidden=hidden,
+            versions=versions(),
+            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        )
+
+    def write(self, own_work: bool) -> None:
+        """Write `--gradus-report`; with `own_work` (exercises/) remember the results for `gradus`."""
+        report = self.report()
+        path: Path | None = self._config.getoption("--gradus-report")
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(to_json(report) + "\n", encoding="utf-8")
+        if own_work:
+            for grader in self._cases:
+                memory.remember(find_course(Path(grader).parent), report)
+        self._journal.end()
+
+
+def versions() -> dict[str, str]:
+    """What the run ran on."""
+    return {
+        "gradus": importlib.metadata.version("gradus"),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "pytest": pytest.__version__,
+    }
