@@ -4,16 +4,13 @@ An answer is the reference with one task's definition replaced, by other text or
 """
 
 import ast
-import inspect
-import textwrap
-from collections.abc import Callable
+import runpy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 from gradus.topic import Topic
-
-ANSWER = "_gradus_answer"
 
 
 @dataclass(frozen=True)
@@ -46,31 +43,28 @@ def edit(task: str, about: str, old: str, new: str) -> Answer:
 
 
 def mistake(task: str, about: str) -> Callable[[Any], Any]:
-    """Mark a function or class as a wrong answer to `task`."""
-
-    def mark(target: Any) -> Any:
-        setattr(target, ANSWER, Answer(task, about, text=_definition(target, task)))
-        return target
-
-    return mark
+    """Mark a function or class as a wrong answer to `task`; `answers_in` reads it from the file."""
+    return lambda target: target
 
 
 alternative = mistake  # the same form; here the answer is right
 
 
-def _definition(target: Any, task: str) -> str:
-    """The source of a function or class without the mark, under the task's name."""
-    source = textwrap.dedent(inspect.getsource(target))
-    node = ast.parse(source).body[0]
-    assert isinstance(node, ast.FunctionDef | ast.ClassDef)
-    keep = "".join(source.splitlines(keepends=True)[node.lineno - 1 :])
-    return keep.replace(f" {node.name}", f" {task}", 1)
-
-
-def answers_in(module: ModuleType) -> list[Answer]:
+def answers_in(path: Path) -> list[Answer]:
     """Every answer of a file: those of its list `EDITS`, then the marked definitions."""
-    marked = [getattr(value, ANSWER) for value in vars(module).values() if hasattr(value, ANSWER)]
-    return [*getattr(module, "EDITS", []), *(a for a in marked if isinstance(a, Answer))]
+    source = path.read_text(encoding="utf-8")
+    return [*runpy.run_path(str(path)).get("EDITS", []), *_marked(source)]
+
+
+def _marked(source: str) -> Iterator[Answer]:
+    """Marked functions and classes without the mark, under the name of their task."""
+    lines = source.splitlines(keepends=True)
+    for node in ast.parse(source).body:
+        for mark in getattr(node, "decorator_list", []):
+            if isinstance(mark, ast.Call) and ast.unparse(mark.func) in ("mistake", "alternative"):
+                task, about = (ast.literal_eval(word) for word in mark.args)
+                text = "".join(lines[node.lineno - 1 : node.end_lineno])
+                yield Answer(task, about, text=text.replace(f" {node.name}", f" {task}", 1))
 
 
 def callers_of(topic: Topic, task: str) -> set[str]:

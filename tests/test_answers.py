@@ -1,6 +1,5 @@
 """Graders are graded: wrong answers lose points on their task, unusual right answers get full marks."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -15,22 +14,12 @@ COURSE = find_course(Path(__file__).parent)
 
 
 def answers(room: str) -> list[object]:
-    """A pytest parameter for every answer in tests/<room>/<topic>.py."""
-    found = []
-    for topic in COURSE.topics:
-        path = COURSE.root / "tests" / room / f"{topic}.py"
-        if not path.exists():
-            continue  # the promise tests tell
-        spec = importlib.util.spec_from_file_location(f"{room}_{topic}", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        found += [
-            pytest.param(
-                topic, answer, id=f"{topic}-{answer.task}-{answer.about}".replace(" ", "_")
-            )
-            for answer in answers_in(module)
-        ]
-    return found
+    """A pytest parameter for every answer in tests/<room>/."""
+    return [
+        pytest.param(topic, answer, id=f"{topic}-{answer.task}-{answer.about}".replace(" ", "_"))
+        for topic in COURSE.topics
+        for answer in answers_in(COURSE.root / "tests" / room / f"{topic}.py")
+    ]
 
 
 def graded(course: Course, name: str, answer: Answer, folder: Path) -> TopicResult:

@@ -234,7 +234,7 @@ class _Comparison:
         where = tuple(int(i) for i in (~right).nonzero()[0])
         at = f" at {list(where)}" if where else ""
         expected = number_text(ours[where].item()) + at
-        note = self.explain(lambda s: equal_values(s, theirs), part)
+        note = self.explain(lambda s: equal_values(s, theirs) and not equal_values(s, ours), part)
         if not note and theirs.is_floating_point():
             if bool((theirs.isnan() & ~ours.isnan()).any()):
                 note = (

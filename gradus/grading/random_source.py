@@ -17,7 +17,7 @@ class RandomSource:
         self, *shape: int, dtype: torch.dtype = torch.float32, device: str = "cpu"
     ) -> torch.Tensor:
         """Standard normal values."""
-        drawn = torch.randn(*shape, dtype=torch.float64, generator=self._generator)
+        drawn = torch.randn(shape, dtype=torch.float64, generator=self._generator)
         return drawn.to(dtype=dtype).to(device)
 
     def uniform(
@@ -29,7 +29,7 @@ class RandomSource:
         device: str = "cpu",
     ) -> torch.Tensor:
         """Uniform values in [low, high)."""
-        drawn = torch.rand(*shape, dtype=torch.float64, generator=self._generator)
+        drawn = torch.rand(shape, dtype=torch.float64, generator=self._generator)
         return (low + (high - low) * drawn).to(dtype=dtype).to(device)
 
     def integers(self, low: int, high: int, *shape: int, device: str = "cpu") -> torch.Tensor:

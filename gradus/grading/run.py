@@ -80,7 +80,11 @@ def grade_here(
     """
     given = _Given(topic, loaded)
     words = arguments(course, topic, submission, hidden=hidden, tasks=tasks, seed=seed)
-    words += ["-q", "--no-header", "-p", "no:cacheprovider", "--capture=sys", *options]
+    words += ["-q", "--no-header", "--capture=sys"]
+    words += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # a notebook has gradus imported
+    for plugin in ("cacheprovider", "logging", "unraisableexception", "threadexception"):
+        words += ["-p", f"no:{plugin}"]  # they cost more time than the checks of a small topic
+    words += options
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         pytest.main(words, plugins=[given])

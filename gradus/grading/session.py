@@ -21,6 +21,7 @@ from gradus.grading.loader import Loaded, find_submission, load_submission, show
 from gradus.grading.random_source import RandomSource
 from gradus.grading.report import Check, Status
 from gradus.grading.results import Results
+from gradus.grading.settings import torch_settings_kept
 from gradus.grading.stash import CASES
 from gradus.grading.submission import StudentError, Submission
 from gradus.grading.thresholds import read_thresholds
@@ -104,7 +105,10 @@ class GradingSession:
     def _prepared(self, item: pytest.Item) -> Iterator[None]:
         capture: Any = self.config.pluginmanager.getplugin("capturemanager")
         self.course_of(item)
-        with capture.item_capture("setup", item) if capture else nullcontext():
+        with (
+            capture.item_capture("setup", item) if capture else nullcontext(),
+            torch_settings_kept(),
+        ):
             loaded = self.loaded(item)
         _shorten_output(item)
         self._current[item.nodeid] = Submission(loaded)
@@ -115,7 +119,7 @@ class GradingSession:
             self.random_of(item).seed()
         )  # students' own layers draw from the global source
         try:
-            with exits_intercepted():
+            with exits_intercepted(), torch_settings_kept():
                 yield
         finally:
             del self._current[item.nodeid]

@@ -166,7 +166,11 @@ class _CallLog(TorchFunctionMode):
         self.names: set[str] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names.add(resolve_name(func) or getattr(func, "__qualname__", repr(func)))
+        name = resolve_name(func) or getattr(func, "__qualname__", repr(func))
+        self.names |= {
+            name,
+            name.replace("torch.functional.", "torch."),
+        }  # people write torch.einsum
         return func(*args, **(kwargs or {}))
 
 
