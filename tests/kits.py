@@ -1,0 +1,229 @@
+"""A small kit for tests of the tool: one topic, `demo`, with two functions and a class."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from gradus.authoring.export import export
+from gradus.course import Course, load_course
+from gradus.grading.loader import load_submission
+from gradus.grading.report import TopicResult
+from gradus.grading.run import grade_here
+from gradus.topic import Topic
+
+SETTINGS = """\
+[tool.pytest.ini_options]
+testpaths = ["graders"]
+addopts = "--strict-markers --strict-config --no-header"
+filterwarnings = ["error"]
+"""
+
+SOLUTION = '''\
+# %% [markdown]
+# # A demonstration
+#
+# Two functions and a class.
+
+# %%
+import torch
+from torch import Tensor, nn
+
+# %% [markdown]
+# ## 1. double
+
+
+# %%
+def double(x: Tensor) -> Tensor:
+    """Twice `x`."""
+    ### BEGIN SOLUTION
+    # HINT: Doubling is a multiplication.
+    # HINT: `2 * x`
+    return 2 * x
+    ### END SOLUTION
+
+
+# %% [markdown]
+# ## 2. row_means
+
+
+# %%
+def row_means(table: Tensor) -> Tensor:
+    """The mean of each row of a table."""
+    ### BEGIN SOLUTION
+    # HINT: A row runs along the last dim.
+    # HINT: `table.mean(dim=-1)`
+    return table.mean(dim=-1)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# ## 3. Affine
+
+
+# %%
+class Affine(nn.Module):
+    """weight * x + bias with two learned numbers."""
+
+    ### BEGIN SOLUTION
+    # HINT: Learned numbers are `nn.Parameter`s.
+    # HINT: `self.weight = nn.Parameter(torch.ones(()))`
+    def __init__(self, weight: float = 1.0, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+        self.bias = nn.Parameter(torch.tensor(bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * x + self.bias
+
+    ### END SOLUTION
+'''
+
+GRADER = '''\
+"""Checks for `demo`."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from gradus.grading import assert_inputs_unchanged, assert_matches, assert_same_gradients
+
+
+@pytest.mark.task("double", points=2, hint="Two times, not squared.")
+@pytest.mark.parametrize("size", [1, 4])
+def test_twice_every_number(submission, random, size):
+    """double gives two times every number."""
+    x = random.normal(size)
+    suspects = {"`x` was squared": lambda: x**2}
+    assert_matches(submission.double(x), 2 * x, suspects=suspects)
+
+
+@pytest.mark.task("double")
+def test_double_leaves_its_input(submission, random):
+    """double leaves its input as it was."""
+    assert_inputs_unchanged(submission.double, random.normal(3))
+
+
+@pytest.mark.task("row_means", points=2)
+def test_one_mean_for_each_row(submission, random, device):
+    """row_means gives one mean for each row."""
+    table = random.normal(3, 5, device=device)
+    assert_matches(submission.row_means(table), table.sum(1) / 5)
+
+
+# What follows is for the instructor: the table has a single column.
+
+
+def narrow(rows):
+    return torch.full((rows, 1), math.pi)
+
+
+@pytest.mark.task("row_means", points=1)
+@pytest.mark.hidden
+def test_rows_of_one(submission):
+    """A row of one number is its own mean."""
+    assert_matches(submission.row_means(narrow(4)), narrow(4)[:, 0])
+
+
+@pytest.mark.task("Affine", points=1)
+def test_affine_computes(submission, random):
+    """Affine gives weight * x + bias."""
+    x = random.normal(3)
+    assert_matches(submission.Affine(2.0, 1.0)(x), 2 * x + 1, requires_grad=True)
+
+
+@pytest.mark.task("Affine", points=1)
+def test_affine_learns(submission, random):
+    """Affine passes gradients on, and its numbers are parameters."""
+    affine = submission.Affine(3.0, 0.5)
+    assert_same_gradients(affine, lambda x: 3.0 * x + 0.5, random.normal(4), random=random)
+    assert isinstance(affine, nn.Module), "Affine is not an nn.Module"
+    assert sorted(name for name, _ in affine.named_parameters()) == ["bias", "weight"]
+'''
+
+POINTS = {"double": 3, "row_means": 2, "Affine": 2}
+CHECKS = {
+    "double": ("test_twice_every_number", "test_double_leaves_its_input"),
+    "row_means": ("test_one_mean_for_each_row",),
+    "Affine": ("test_affine_computes", "test_affine_learns"),
+}
+
+
+def write_kit(folder: Path, *, solution: str = SOLUTION, grader: str = GRADER) -> Course:
+    """A whole kit with one topic, `demo`: settings, solution, grader, and what is exported from them."""
+    for name in ("solutions", "graders", "exercises"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "course.toml").write_text('topics = ["demo"]\n', encoding="utf-8")
+    (folder / "pyproject.toml").write_text(SETTINGS, encoding="utf-8")
+    (folder / "solutions" / "demo.py").write_text(solution, encoding="utf-8")
+    (folder / "graders" / "test_demo.py").write_text(grader, encoding="utf-8")
+    course = load_course(folder)
+    export(course)
+    return course
+
+
+def copy_kit(course: Course, folder: Path) -> Course:
+    """The same kit in another place."""
+    shutil.copytree(course.root, folder, dirs_exist_ok=True)
+    forget_graders()
+    return load_course(folder)
+
+
+def forget_graders() -> None:
+    """Let graders of the same name in another folder be imported in this process."""
+    sys.modules.pop("test_demo", None)
+
+
+def answers(**texts: str) -> str:
+    """The reference solution as a student's file, with some tasks answered otherwise.
+
+    `answers(double="def double(x): return x")`
+    """
+    source = SOLUTION
+    for task, text in texts.items():
+        source = Topic("demo", source, Path("demo.py")).with_answer(task, text)
+    return source
+
+
+def grade(
+    course: Course, text: str | bytes, name: str = "demo.py", **options: object
+) -> TopicResult:
+    """Grade a file with this text in this process."""
+    path = course.root / "handed_in" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return grade_here(course, "demo", path, **options)
+
+
+def earned(result: TopicResult) -> dict[str, int]:
+    """Points by task."""
+    return {task.name: task.earned for task in result.tasks}
+
+
+def statuses(result: TopicResult) -> dict[str, str]:
+    """Status by check, without the `test_`."""
+    return {c.check.name.removeprefix("test_"): c.status.value for c in result.checks()}
+
+
+def message(result: TopicResult, check: str) -> str:
+    """What a student reads about one check, in one line."""
+    texts = {c.check.name: c.message for c in result.checks()}
+    return " ".join(texts[f"test_{check}"].split())
+
+
+__all__ = [
+    "CHECKS",
+    "GRADER",
+    "POINTS",
+    "SOLUTION",
+    "answers",
+    "copy_kit",
+    "earned",
+    "forget_graders",
+    "grade",
+    "load_submission",
+    "message",
+    "statuses",
+    "write_kit",
+]

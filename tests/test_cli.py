@@ -1,0 +1,180 @@
+"""The `gradus` command as people use it: output, exit codes, and what it leaves on disk."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from gradus import cli
+from gradus.errors import GradusError
+from tests.kits import write_kit
+
+
+@pytest.fixture
+def kit(tmp_path, monkeypatch):
+    """A small kit of its own, with the working folder in it."""
+    course = write_kit(tmp_path / "kit")
+    monkeypatch.chdir(course.root)
+    return course
+
+
+def gradus(*words, code=0):
+    """Run a command in this process; returns its output."""
+    done = CliRunner().invoke(cli.app, list(words))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def task_names(course):
+    from gradus.topic import Topic
+
+    return list(Topic.load(course.solution("demo")).tasks)
+
+
+def test_without_a_command_it_shows_progress_and_what_to_do(kit):
+    out = gradus()
+    assert "demo" in out
+    assert "gradus check demo" in out
+
+
+def test_progress_comes_from_the_last_report_and_notices_edits(kit, capfd):
+    gradus("check", "demo", code=1)
+    first = gradus()
+    assert "0 / " in first
+    assert f"gradus check demo.{task_names(kit)[0]}" in first
+    assert "edited since" not in first
+    with kit.exercise("demo").open("a") as file:
+        file.write("\n# a thought\n")
+    assert "edited since" in gradus()
+
+
+def test_check_of_one_task_keeps_what_is_known_of_the_others(kit, capfd):
+    shutil.copy(kit.solution("demo"), kit.exercise("demo"))
+    first, second, *_ = task_names(kit)
+    gradus("check", f"demo.{first}")
+    assert f"gradus check demo.{second}" in gradus()
+    gradus("check", "demo")
+    assert "done" in gradus()
+
+
+def test_a_damaged_report_is_no_catastrophe(kit, capfd):
+    gradus("check", "demo", code=1)
+    (kit.state / "reports" / "demo.json").write_text("{", encoding="utf-8")
+    assert "damaged" in gradus()
+
+
+def test_check_exits_with_0_1_and_3(kit, capfd):
+    gradus("check", "demo", "--submission", str(kit.solution("demo")), "--hidden")
+    assert "demo is done." in capfd.readouterr().out
+    gradus("check", "demo", code=1)
+    grader = kit.grader("demo")
+    text = grader.read_text("utf-8")
+    grader.write_text(text.replace("assert_matches(", "no_such_helper("), encoding="utf-8")
+    gradus("check", "demo", "--submission", str(kit.solution("demo")), code=3)
+
+
+def test_unknown_topics_and_tasks_are_told_with_those_that_there_are(kit):
+    with pytest.raises(GradusError, match=r"no topic 'cmn'. There are: demo"):
+        gradus("check", "cmn")
+    with pytest.raises(GradusError, match=rf"no task 'nope'. There are: {task_names(kit)[0]}"):
+        gradus("check", "demo.nope")
+    with pytest.raises(GradusError, match=r"name a task too"):
+        gradus("hint", "demo")
+
+
+def test_errors_for_people_come_without_a_traceback_and_exit_with_2(kit):
+    done = subprocess.run(
+        [sys.executable, "-m", "gradus.cli", "check", "cmn"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("gradus: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_outside_a_kit_it_says_where_to_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GradusError, match=r"no course\.toml here or in a folder above"):
+        gradus()
+
+
+def test_hints_come_one_at_a_time_and_stay_known(kit):
+    task = task_names(kit)[0]
+    assert "1 of 2" in gradus("hint", f"demo.{task}")
+    both = gradus("hint", f"demo.{task}")
+    assert "1 of 2" in both
+    assert "2 of 2" in both
+    assert "last hint" in gradus("hint", f"demo.{task}", "--again")
+
+
+def test_hints_without_solutions_come_from_the_handed_out_file(kit):
+    task = task_names(kit)[0]
+    (kit.root / "hints.json").write_text(
+        json.dumps({"demo": {task: ["look up"]}}), encoding="utf-8"
+    )
+    shutil.rmtree(kit.root / "solutions")
+    assert "1 of 1: look up" in gradus("hint", f"demo.{task}")
+    (kit.root / "hints.json").unlink()
+    with pytest.raises(GradusError, match="no hints for demo here"):
+        gradus("hint", f"demo.{task}")
+
+
+def test_reset_brings_the_stub_back_and_keeps_the_work(kit):
+    stub = kit.exercise("demo").read_text("utf-8")
+    kit.exercise("demo").write_text("my = 'work'\n", encoding="utf-8")
+    gradus("reset", "demo")
+    assert kit.exercise("demo").read_text("utf-8") == stub
+    kit.exercise("demo").unlink()
+    gradus("reset", "demo")
+    assert kit.exercise("demo").read_text("utf-8") == stub
+    backups = list((kit.state / "backups").iterdir())
+    assert [path.read_text("utf-8") for path in backups] == ["my = 'work'\n"]
+
+
+def test_reset_without_solutions_names_another_way(kit):
+    kit.solution("demo").unlink()
+    with pytest.raises(GradusError, match=r"git checkout -- exercises/demo\.py"):
+        gradus("reset", "demo")
+
+
+def test_export_check_tells_what_is_stale_and_export_mends_it(kit):
+    assert gradus("export", "--check") == ""
+    kit.exercise("demo").write_text("old\n", encoding="utf-8")
+    kit.exercise("demo").with_suffix(".ipynb").unlink()
+    out = gradus("export", "--check", code=1)
+    assert "exercises/demo.py is stale" in out
+    assert "exercises/demo.ipynb is stale" in out
+    assert "wrote exercises/demo.py" in gradus("export")
+    assert gradus("export", "--check") == ""
+    assert gradus("export") == ""
+
+
+def test_output_is_plain_when_piped(kit):
+    for words in ((), ("hint", f"demo.{task_names(kit)[0]}")):
+        assert "\x1b" not in gradus(*words)
+
+
+def test_help_documents_the_exit_codes():
+    words = " ".join(gradus("--help").split())
+    for text in (
+        "0 all right",
+        "1 not right yet",
+        "2 the command could not",
+        "3 a grader is broken",
+    ):
+        assert text in words
+
+
+def test_a_course_is_not_built_over_the_kit_or_from_stale_notebooks(kit, tmp_path):
+    with pytest.raises(GradusError, match="is the kit or holds it"):
+        gradus("course", str(kit.root))
+    kit.solution("demo").with_suffix(".ipynb").write_text("old", encoding="utf-8")
+    with pytest.raises(GradusError, match="is stale"):
+        gradus("course", str(tmp_path / "course"))

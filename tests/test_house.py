@@ -1,0 +1,88 @@
+"""The house is in order: imports run downward, gradus starts light, the README tells the truth."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = (
+    {"cli", "__main__"},
+    {"student", "classroom", "authoring"},
+    {"grading"},
+    {"isolation"},
+    {"torchvision_ops"},
+    {"topic"},
+    {"course"},
+    {"errors"},
+    {"__init__"},
+)
+MODULES = sorted((ROOT / "gradus").rglob("*.py"))
+
+
+def layer(module):
+    """How far down a module such as `gradus.grading.compare` lives."""
+    room = [*module.split("."), "__init__"][1]
+    return next(index for index, rooms in enumerate(LAYERS) if room in rooms)
+
+
+def gradus_imports(path):
+    """Every gradus module that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gradus"):
+            yield node.module if node.module != "gradus" else f"gradus.{node.names[0].name}"
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.startswith("gradus"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_downward(path):
+    if path.parent.name == "gradus" and path.name == "__init__.py":
+        return  # its one function is a door for notebooks
+    here = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for imported in gradus_imports(path):
+        if imported == "gradus.__version__":
+            continue
+        same_room = imported.split(".")[1:2] == here.split(".")[1:2]
+        assert same_room or layer(imported) > layer(here), f"{here} imports {imported}"
+
+
+def test_importing_gradus_and_its_plugin_brings_no_torch():
+    code = "import sys, gradus, gradus.cli, gradus.grading.plugin; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_top_level_rooms_are_the_agreed_ones():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    rooms = {name.partition("/")[0] for name in tracked if "/" in name}
+    agreed = "gradus exercises solutions graders datasets tests docs .ci .github"
+    assert rooms <= set(agreed.split())
+
+
+def test_the_commands_of_the_readme_are_there():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    for target in re.findall(r"\bmake (\w+)", readme):
+        assert target in targets
+    from gradus.cli import app
+
+    commands = {c.name or c.callback.__name__ for c in app.registered_commands}
+    for command in re.findall(r"^\s*gradus (\w+)", readme, re.MULTILINE):
+        assert command in commands
+
+
+def test_the_links_of_the_documents_lead_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), f"{page.name} links {link}"
+
+
+def test_ci_runs_the_readmes_own_test_command():
+    assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "make test" in (ROOT / "README.md").read_text("utf-8")
