@@ -10,11 +10,11 @@ import pytest
 
 from gradus.grading.compare import Failure, Mismatch
 from gradus.grading.exits import SubmissionExit
-from gradus.grading.loader import LoadTimeout
+from gradus.grading.loader import LoadTimeout, shortened
 from gradus.grading.report import Check, Status
 from gradus.grading.submission import StudentError, Submission
 
-WIDTH = 88
+WIDTH = 79
 LABEL = 11
 FRAMES = 3
 
@@ -26,11 +26,12 @@ class Verdict:
     status: Status
     lines: tuple[tuple[str, str], ...]
     certain: bool = True
+    cause: str = ""  # the line of student code that raised or hung: told once for a task
 
 
 def judge(error: BaseException, submission: Submission) -> Verdict:
     """Classify what a check raised."""
-    frames = _student_frames(error.__traceback__, submission._loaded.filenames)
+    frames = student_frames(error.__traceback__, submission._loaded.filenames)
     record = submission._last_call
     called = ("called", record.text) if record else ("", "")
     if isinstance(error, StudentError):
@@ -41,6 +42,7 @@ def judge(error: BaseException, submission: Submission) -> Verdict:
         return Verdict(
             Status.TIMEOUT,
             (called, ("stopped", f"after {limit}: is there an endless loop?"), ("", place)),
+            cause="timeout" if frames else "",
         )
     if isinstance(error, Mismatch):
         notes = tuple(("", note) for note in error.notes)
@@ -52,7 +54,8 @@ def judge(error: BaseException, submission: Submission) -> Verdict:
     if isinstance(error, NotImplementedError) and frames:
         return Verdict(Status.TODO, (("", str(error) or "TODO"),))
     if frames:
-        return Verdict(Status.ERROR, (called, *_raised(error, frames)))
+        cause = f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}"
+        return Verdict(Status.ERROR, (called, *_raised(error, frames)), cause=cause)
     if isinstance(error, AssertionError):
         return Verdict(Status.FAILED, (called, ("problem", _assertion_text(error))))
     return Verdict(
@@ -75,7 +78,6 @@ def _raised(
         text = f"it steers pytest ({type(error).__name__}): return a value instead"
     else:
         text = "".join(traceback.format_exception_only(error)).strip()
-        text = text if len(text) < 1500 else text[:1500] + " ..."
     return (("raised", text), *(("", _frame_text(frame)) for frame in frames[-FRAMES:]))
 
 
@@ -90,7 +92,8 @@ def _assertion_text(error: AssertionError) -> str:
     return text.partition("\nassert ")[0]
 
 
-def _student_frames(tb: TracebackType | None, filenames: set[str]) -> list[traceback.FrameSummary]:
+def student_frames(tb: TracebackType | None, filenames: set[str]) -> list[traceback.FrameSummary]:
+    """The frames of a traceback that lie in the student's files."""
     return [frame for frame in traceback.extract_tb(tb) if frame.filename in filenames]
 
 
@@ -119,14 +122,14 @@ def with_reference_verdict(verdict: Verdict, reference_passes: bool | None) -> V
 
 def message_text(check: Check, verdict: Verdict, hint: str, again: str) -> str:
     """The whole message: the claim, what happened, a hint, and the command that shows it again."""
-    lines = [check.title]
+    lines = textwrap.wrap(check.title, WIDTH)
     rows = [*verdict.lines]
     if verdict.status in (Status.FAILED, Status.ERROR, Status.TIMEOUT):
         rows += [("hint", hint)]
     rows += [("again", again)]
     for label, text in rows:
         if text:
-            lines += _row(label, text)
+            lines += _row(label, shortened(text))
     return "\n".join(lines)
 
 

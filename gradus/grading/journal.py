@@ -19,6 +19,11 @@ class Journal:
         self._known = {line["node"] for line in self._past if line["event"] == "finished"}
         self._file: IO[str] | None = None
 
+    @property
+    def kept(self) -> bool:
+        """Whether there is one: another process supervises this one."""
+        return self._path is not None
+
     def _write(self, event: str, **data: Any) -> None:
         if self._path is None:
             return

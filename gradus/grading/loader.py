@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from gradus.topic import split_cells
 
 CELL_SECONDS = 20.0
 MAX_BYTES = 5_000_000
+LONGEST = 1_500  # characters of a text of the student's that a message repeats
 _DEFINITION = re.compile(r"^(?:def|class|async def)\s+(\w+)", re.MULTILINE)
 
 
@@ -69,6 +71,7 @@ def load_submission(
     seconds: float = CELL_SECONDS,
     before: Callable[[str], None] = lambda where: None,
     lost: Mapping[str, str] | None = None,
+    keyboard: bool = True,
 ) -> Loaded:
     """Run the student's file, statement by statement, and keep what it defines.
 
@@ -81,6 +84,7 @@ def load_submission(
         seconds: Time limit of one statement.
         before: Called with the place (`file:line`) of each statement before it runs.
         lost: Places whose statement ended an earlier process -> what to tell; they are not run again.
+        keyboard: Whether a KeyboardInterrupt comes from a person, who means the whole run.
     """
     path = find_submission(where, topic)
     loaded = Loaded(ModuleType(f"submission_{topic}"), path, show_path(path))
@@ -96,8 +100,12 @@ def load_submission(
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)  # helper files beside the submission
-    for piece in pieces:
-        _run_piece(loaded, piece, seconds, before, lost or {})
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "default"
+        )  # a warning is no wrong answer, whatever pytest's settings are
+        for piece in pieces:
+            _run_piece(loaded, piece, seconds, before, lost or {}, keyboard)
     return loaded
 
 
@@ -122,6 +130,11 @@ def show_path(path: Path) -> str:
         return str(path)
 
 
+def shortened(text: str) -> str:
+    """The beginning of a text that may be megabytes long."""
+    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+
+
 def _read_bytes(path: Path, topic: str) -> bytes:
     try:
         data = path.read_bytes()
@@ -144,7 +157,7 @@ def _read_bytes(path: Path, topic: str) -> bytes:
 
 def _pieces(path: Path, shown: str, data: bytes) -> list[Piece]:
     try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SubmissionError(
@@ -170,22 +183,26 @@ def _run_piece(
     seconds: float,
     before: Callable[[str], None],
     lost: Mapping[str, str],
+    keyboard: bool,
 ) -> None:
     loaded.filenames.add(piece.filename)
     if piece.filename not in linecache.cache:
         lines = piece.text.splitlines(keepends=True)
         linecache.cache[piece.filename] = (len(piece.text), None, lines, piece.filename)
+    before_piece = piece.line - 1  # lines of the file
     try:
-        tree = ast.parse(piece.text, piece.filename)
-        ast.increment_lineno(tree, piece.line - 1)
+        tree = ast.parse(piece.text)  # without a name: a line of that file would set the column
+        ast.increment_lineno(tree, before_piece)
+        before_piece = 0  # from here on errors tell the file's lines
         statements = [
             (node, compile(ast.Module([node], []), piece.filename, "exec", dont_inherit=True))
             for node in tree.body
         ]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = (getattr(error, "lineno", None) or 1) + piece.line - 1
+        line = (getattr(error, "lineno", None) or 1) + before_piece
         names = tuple(_DEFINITION.findall(piece.text))
-        loaded.problems.append(Problem(f"{piece.filename}:{line}", _syntax_text(error), names))
+        text = _syntax_text(error, piece, line)
+        loaded.problems.append(Problem(f"{piece.filename}:{line}", text, names))
         return
     for node, code in statements:
         place = f"{piece.filename}:{node.lineno}"
@@ -193,7 +210,7 @@ def _run_piece(
         problem = (
             (Status.ERROR, lost[place])
             if place in lost
-            else _run_statement(loaded.module, code, seconds)
+            else _run_statement(loaded.module, code, seconds, keyboard)
         )
         if problem is not None:
             kind, message = problem
@@ -202,19 +219,22 @@ def _run_piece(
                 for n in ast.walk(node)
                 if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.col_offset == 0
             )
-            loaded.problems.append(Problem(place, message, names, kind))
+            loaded.problems.append(Problem(place, shortened(message), names, kind))
 
 
-def _syntax_text(error: Exception) -> str:
+def _syntax_text(error: Exception, piece: Piece, line: int) -> str:
     text = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
-    source = getattr(error, "text", None)
-    if not source:
+    lines = piece.text.split("\n")[line - piece.line :]  # error.text may be of another cell's line
+    source = lines[0] if lines else ""
+    if not source.strip() or len(source) > LONGEST:
         return text
     column = max(0, (getattr(error, "offset", 1) or 1) - 1 - (len(source) - len(source.lstrip())))
     return f"{text}\n    {source.strip()}\n    {' ' * column}^"
 
 
-def _run_statement(module: ModuleType, code: CodeType, seconds: float) -> tuple[Status, str] | None:
+def _run_statement(
+    module: ModuleType, code: CodeType, seconds: float, keyboard: bool
+) -> tuple[Status, str] | None:
     try:
         with exits_intercepted(), time_limit(seconds):
             exec(code, vars(module))  # running the student's module is what this is for
@@ -224,9 +244,9 @@ def _run_statement(module: ModuleType, code: CodeType, seconds: float) -> tuple[
         return Status.TODO, f"calls a task that is still a TODO ({error}); left out"
     except (SystemExit, SubmissionExit) as error:
         return Status.ERROR, f"ends the program ({error!r}) while the file is loaded; left out"
-    except KeyboardInterrupt:
-        raise  # the person at the keyboard means the whole run
     except BaseException as error:  # whatever a student raises
+        if isinstance(error, KeyboardInterrupt) and keyboard:
+            raise
         return Status.ERROR, "".join(traceback.format_exception_only(error)).strip()
     return None
 

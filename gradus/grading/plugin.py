@@ -107,7 +107,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.filterwarnings("default"))  # a warning is no wrong answer
     _require_tasks(wanted, checks)
     if len(checks) == len(items) and config.option.reportchars == "fE":
-        config.option.reportchars = ""  # the table of points says what pytest's short summary would
+        terminal: Any = config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None:
+            terminal.reportchars = ""  # the table of points says what pytest's short summary would
     if dropped:
         gone = set(dropped)
         items[:] = [item for item in items if item not in gone]
@@ -158,6 +160,24 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     session = session_of(item.config)
     with session.running(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep the student's code from ending the run while a check's fixtures are made."""
+    if not is_check(item):
+        return (yield)
+    with session_of(item.config).interrupts_charged(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep the student's code from ending the run while a check runs."""
+    if not is_check(item):
+        return (yield)
+    with session_of(item.config).interrupts_charged(item):
         return (yield)
 
 

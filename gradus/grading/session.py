@@ -14,8 +14,14 @@ from gradus import torchvision_ops
 from gradus.course import Course, find_course
 from gradus.errors import CourseError, GraderError
 from gradus.grading.checks import read_checks, topic_of
-from gradus.grading.exits import exits_intercepted
-from gradus.grading.failure import Verdict, judge, message_text, with_reference_verdict
+from gradus.grading.exits import SubmissionExit, exits_intercepted
+from gradus.grading.failure import (
+    Verdict,
+    judge,
+    message_text,
+    student_frames,
+    with_reference_verdict,
+)
 from gradus.grading.journal import Journal
 from gradus.grading.loader import Loaded, find_submission, load_submission, show_path, time_limit
 from gradus.grading.random_source import RandomSource
@@ -47,7 +53,7 @@ class GradingSession:
         self._loaded: dict[str, Loaded] = {}
         self._current: dict[str, Submission] = {}  # node id -> what its check holds
         self.results = Results(config, self.journal)
-        self._told: set[tuple[str, str, Status]] = set()
+        self._told: set[tuple[str, str, str]] = set()
         workdir: Path | None = config.getoption("--gradus-workdir")
         if workdir is not None:
             os.chdir(workdir)  # the student's code reads and writes there
@@ -88,6 +94,7 @@ class GradingSession:
                 topic,
                 before=self.journal.loading,
                 lost=self.journal.lost_places(),
+                keyboard=not self.journal.kept,
             )
         return self._loaded[topic]
 
@@ -124,13 +131,28 @@ class GradingSession:
         finally:
             del self._current[item.nodeid]
 
+    @contextmanager
+    def interrupts_charged(self, item: pytest.Item) -> Iterator[None]:
+        """Make what pytest takes for the end of the run an error of the check, where a student raised it.
+
+        A KeyboardInterrupt is a person's, but in a supervised process: no keyboard reaches it.
+        """
+        try:
+            yield
+        except (pytest.exit.Exception, KeyboardInterrupt) as error:
+            person = isinstance(error, KeyboardInterrupt) and not self.journal.kept
+            loaded = self._current[item.nodeid]._loaded
+            if person or not student_frames(error.__traceback__, loaded.filenames):
+                raise
+            raise SubmissionExit(repr(error)).with_traceback(error.__traceback__) from None
+
     def submission_of(self, item: pytest.Item) -> Submission:
         """What the check's `submission` fixture hands out.
 
         Raises:
             StudentError: If another case of the check ran out of time: its points are lost already.
         """
-        if (str(item.path), self.check_of(item).name, Status.TIMEOUT) in self._told:
+        if (str(item.path), self.check_of(item).name, Status.TIMEOUT.value) in self._told:
             raise StudentError(
                 "not run: another case of this check ran out of time", Status.TIMEOUT
             )
@@ -170,7 +192,7 @@ class GradingSession:
             if not verdict.certain:
                 verdict = with_reference_verdict(verdict, self.reference_passes(item))
         report.gradus = self._data(item, verdict, call.duration)
-        report.gradus["repeated"] = self._told_before(item.path, check, verdict.status)
+        report.gradus["repeated"] = self._told_before(item.path, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"
             report.longrepr = report.gradus["message"]
@@ -198,11 +220,12 @@ class GradingSession:
             "sha256": loaded.sha256,
         }
 
-    def _told_before(self, grader: Path, check: Check, status: Status) -> bool:
-        """Whether another case of the check ended in the same way in this run."""
-        told = (str(grader), check.name, status)
-        before = told in self._told
-        self._told.add(told)
+    def _told_before(self, grader: Path, check: Check, verdict: Verdict) -> bool:
+        """Whether this run has told the same already: of the check, or of the line that is the cause."""
+        same = {(str(grader), check.name, verdict.status.value)}
+        same |= {(str(grader), check.task, verdict.cause)} if verdict.cause else set()
+        before = bool(same & self._told)
+        self._told |= same
         return before
 
     def check_of(self, item: pytest.Item) -> Check:

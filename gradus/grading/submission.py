@@ -5,6 +5,7 @@ Checks pass tensors, numbers, containers, modules and generators in, and get the
 
 import copy
 import difflib
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -70,9 +71,8 @@ class Submission:
         For what cannot cross a process boundary: aliasing, hooks, identity. `student` has the student's
         names as attributes. A probe returns data, never a verdict.
         """
-        student = _Student(self)
-        self._last_call = CallRecord(describe_call(function.__name__.strip("_"), args, {}))
-        return function(student, *args)
+        self._last_call = None
+        return function(_Student(self), *args)
 
     def _find(self, name: str) -> Any:
         found = vars(self._loaded.module).get(name, None)
@@ -92,7 +92,10 @@ class Submission:
 
 
 class _Student:
-    """What a probe gets: the student's own objects, unwrapped, with the same words when one is missing."""
+    """What a probe gets: the student's own objects, with the same words when one is missing.
+
+    Functions note their call for the failure message; arguments and results pass through untouched.
+    """
 
     def __init__(self, submission: Submission) -> None:
         self._submission = submission
@@ -100,7 +103,19 @@ class _Student:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._submission._find(name)
+        found = self._submission._find(name)
+        if not inspect.isfunction(found):
+            return found
+
+        @functools.wraps(found)
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            record = CallRecord(describe_call(name, args, kwargs))
+            self._submission._last_call = record
+            result = found(*args, **kwargs)
+            record.returned = describe(result)
+            return result
+
+        return noted
 
 
 class StudentFunction:

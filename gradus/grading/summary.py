@@ -39,7 +39,7 @@ def _write_problems(terminal: Any, topic: TopicResult) -> None:
 def _write_task(terminal: Any, task: TaskResult, width: int) -> None:
     points = f"{task.earned:>4} / {task.possible:<4}"
     terminal.write(f"  {task.name:<{width}} {points}", **MARKUP.get(task.status, {"red": True}))
-    terminal.write(f" {bar(task)}  {_words(task)}".rstrip() + "\n")
+    terminal.write(f" {bar(task)}  {_words(task, width)}".rstrip() + "\n")
 
 
 def bar(task: TaskResult) -> str:
@@ -48,7 +48,7 @@ def bar(task: TaskResult) -> str:
     return "#" * full + "." * (BAR - full)
 
 
-def _words(task: TaskResult) -> str:
+def _words(task: TaskResult, width: int) -> str:
     if task.status is Status.PASSED and task.complete:
         return "done"
     lost = [c for c in task.checks if c.status not in (Status.PASSED, Status.NOT_RUN)]
@@ -60,7 +60,8 @@ def _words(task: TaskResult) -> str:
     first = next(c for c in lost if c.status is task.status)
     more = f" (+{len(lost) - 1} more)" if len(lost) > 1 else ""
     words = "" if task.status is Status.FAILED else f"{task.status.value}: "
-    room = max(20, shutil.get_terminal_size().columns - 48 - len(more))
+    taken = len(f"  {'':<{width}}    0 / 0     {'':<{BAR}}  {words}{more} ")
+    room = max(12, shutil.get_terminal_size().columns - taken)
     title = first.check.title
     return words + (title if len(title) <= room else title[: room - 3] + "...") + more
 
@@ -76,7 +77,7 @@ def next_steps(topic: TopicResult) -> list[str]:
     for task in topic.tasks:
         if task.status not in (Status.PASSED, Status.NOT_RUN):
             target = f"{topic.name}.{task.name}"
-            return ["", f"next: {task.name}    gradus check {target}    gradus hint {target}"]
+            return ["", f"next: {task.name}", f"  gradus check {target}", f"  gradus hint {target}"]
     if not topic.complete:
         return ["", f"not all checks have run; the whole topic: gradus check {topic.name}"]
     return ["", f"{topic.name} is done."]
