@@ -67,12 +67,18 @@ def _marked(source: str) -> Iterator[Answer]:
                 yield Answer(task, about, text=text.replace(f" {node.name}", f" {task}", 1))
 
 
-def callers_of(topic: Topic, task: str) -> set[str]:
-    """The task and every task whose reference uses it, directly or not."""
+def affected_by(topic: Topic, task: str, mistakes: Path) -> set[str]:
+    """The task and every task that may lose points with it.
+
+    Those whose reference uses it, directly or not, and those whose checks cannot do without it: a
+    file of mistakes names them in `CHECKS_CALL = {task: {tasks that its checks call}}`.
+    """
     uses = {
         name: {n.id for n in ast.walk(ast.parse(other.source)) if isinstance(n, ast.Name)}
         for name, other in topic.tasks.items()
     }
+    for name, called in runpy.run_path(str(mistakes)).get("CHECKS_CALL", {}).items():
+        uses[name] |= called
     affected = {task}
     while True:
         more = {name for name, used in uses.items() if used & affected} - affected

@@ -8,7 +8,7 @@ from gradus.course import Course, find_course
 from gradus.grading.report import TopicResult
 from gradus.grading.run import grade_here
 from gradus.topic import Topic
-from tests.answers import Answer, answers_in, callers_of
+from tests.answers import Answer, affected_by, answers_in
 
 COURSE = find_course(Path(__file__).parent)
 
@@ -43,7 +43,10 @@ def test_a_mistake_loses_points_on_its_task(topic, answer, tmp_path):
     result = graded(COURSE, topic, answer, tmp_path)
     assert result.complete
     assert answer.task in lost(result), f"no check of {answer.task} noticed: {answer.about}"
-    elsewhere = set(lost(result)) - callers_of(Topic.load(COURSE.solution(topic)), answer.task)
+    mistakes = COURSE.root / "tests" / "mistakes" / f"{topic}.py"
+    elsewhere = set(lost(result)) - affected_by(
+        Topic.load(COURSE.solution(topic)), answer.task, mistakes
+    )
     assert not elsewhere, f"{elsewhere} lost points too: {lost(result)}"
     statuses = {check.status.value for check in result.checks()}
     assert "broken" not in statuses

@@ -178,7 +178,7 @@ class _Comparison:
         __tracebackhide__ = True
         if type(got) not in (torch.Tensor, torch.nn.Parameter):
             note = "did you forget to return it?" if got is None else ""
-            raise self.mismatch(what, f"a {describe(want)}", with_article(got), note)
+            raise self.mismatch(what, with_article(want), with_article(got), note)
         if got.shape != want.shape:
             same_shape = lambda s: isinstance(s, torch.Tensor) and s.shape == got.shape  # noqa: E731
             raise self.mismatch(

@@ -131,8 +131,9 @@ def show_path(path: Path) -> str:
 
 
 def shortened(text: str) -> str:
-    """The beginning of a text that may be megabytes long."""
-    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+    """The beginning of a text that may be megabytes long, in characters that can be written to a file."""
+    text = text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _read_bytes(path: Path, topic: str) -> bytes:
@@ -191,7 +192,9 @@ def _run_piece(
         linecache.cache[piece.filename] = (len(piece.text), None, lines, piece.filename)
     before_piece = piece.line - 1  # lines of the file
     try:
-        tree = ast.parse(piece.text)  # without a name: a line of that file would set the column
+        tree = ast.parse(
+            piece.text, f"<{piece.filename}>"
+        )  # a line of the file would set the column
         ast.increment_lineno(tree, before_piece)
         before_piece = 0  # from here on errors tell the file's lines
         statements = [

@@ -27,25 +27,62 @@ class CodeCell:
 
 
 def read_notebook(text: str) -> Any:
-    """Parse a notebook of any version since 2011 as the current one.
+    """Parse a notebook of any version since 2011 as a current one, reduced to what grading needs.
+
+    Kept are each cell's kind, text, pictures and nbgrader's metadata; all else (outputs, ids, other
+    metadata) may be damaged in a hundred ways that nbformat and nbgrader refuse.
 
     Raises:
         SubmissionError: If it is not a notebook.
     """
     import nbformat
 
+    metadata = {"language_info": {"name": "python"}}
+    return nbformat.v4.new_notebook(
+        cells=[_essence(cell) for cell in _cells(text)], metadata=metadata
+    )
+
+
+def _cells(text: str) -> list[dict[str, Any]]:
     try:
-        notebook = nbformat.reads(text, as_version=4)
-        notebook = nbformat.v4.upgrade(notebook, notebook.nbformat, notebook.nbformat_minor)
-        sources = [cell.source for cell in notebook.cells]
+        cells = _parse(text.removeprefix("\ufeff"))
+        for cell in cells:
+            _text(cell)
     except Exception as error:  # nbformat raises its own, JSON's, KeyError and AttributeError alike
         raise SubmissionError(
             f"is not a notebook ({type(error).__name__}: {str(error)[:80]}). "
             "Open it in Jupyter, save it, and hand in that file."
         ) from error
-    if not sources:
+    if not cells:
         raise SubmissionError("is a notebook without cells. Was it saved after the work was done?")
-    return notebook
+    return cells
+
+
+def _parse(text: str) -> list[dict[str, Any]]:
+    data = json.loads(text)
+    if data["nbformat"] == 4:
+        return list(data["cells"])
+    import nbformat
+
+    notebook = nbformat.reads(text, as_version=4)
+    return list(nbformat.v4.upgrade(notebook, notebook.nbformat, notebook.nbformat_minor).cells)
+
+
+def _essence(cell: dict[str, Any]) -> Any:
+    import nbformat
+
+    kinds = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    essence = kinds.get(cell.get("cell_type", ""), nbformat.v4.new_raw_cell)(_text(cell))
+    metadata = cell.get("metadata")
+    if isinstance(metadata, dict) and "nbgrader" in metadata:
+        essence.metadata["nbgrader"] = metadata["nbgrader"]
+    elif essence.cell_type == "markdown" and "attachments" in cell:
+        essence["attachments"] = cell["attachments"]
+    return nbformat.from_dict(essence)
+
+
+def _text(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"]).encode("utf-8", "replace").decode()  # half an emoji is no text
 
 
 def code_cells(text: str) -> list[CodeCell]:
@@ -55,27 +92,15 @@ def code_cells(text: str) -> list[CodeCell]:
         SubmissionError: If `text` is not a notebook.
     """
     found = []
-    for number, (kind, source) in enumerate(_cells(text), start=1):
-        if kind != "code":
+    for number, cell in enumerate(_cells(text), start=1):
+        if cell.get("cell_type") != "code":
             continue
-        lines = source.splitlines()
+        lines = _text(cell).splitlines()
         if lines and lines[0].lstrip().startswith("%%"):
             continue  # the whole cell is in another language
         plain = _without_magic([_without_check(line) for line in lines])
         found.append(CodeCell("\n".join(plain) + "\n", number))
     return found
-
-
-def _cells(text: str) -> list[tuple[str, str]]:
-    """Kind and text of every cell."""
-    try:
-        data = json.loads(text)
-        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in data["cells"]]
-        if data["nbformat"] == 4 and cells:
-            return cells
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass  # an old notebook, or none: nbformat knows
-    return [(cell.cell_type, "".join(cell.source)) for cell in read_notebook(text).cells]
 
 
 def _without_magic(lines: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ VERSION = 1
 
 def to_json(report: Report) -> str:
     """The report as JSON text (format version 1)."""
-    return json.dumps(
+    text = json.dumps(
         {
             "version": VERSION,
             "created": report.created,
@@ -34,6 +34,7 @@ def to_json(report: Report) -> str:
         indent=1,
         ensure_ascii=False,
     )
+    return text.encode("utf-8", "replace").decode()  # a student's message may hold half an emoji
 
 
 def _topic_to_data(topic: TopicResult) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class _CallLog(TorchFunctionMode):
         self.names: set[str] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = resolve_name(func) or getattr(func, "__qualname__", repr(func))
+        name = resolve_name(func) or f"{func.__module__}.{func.__qualname__}"
         self.names |= {
             name,
             name.replace("torch.functional.", "torch."),
