@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from gradus.grading.compare import Failure, Mismatch, assert_matches
+from gradus.grading.compare import DETACHED, Failure, Mismatch, assert_matches
 from gradus.grading.describe import describe, with_article
 from gradus.grading.random_source import RandomSource
 from gradus.grading.submission import StudentError, StudentFunction
@@ -33,18 +33,29 @@ def assert_same_gradients(
     assert_matches(got, expected, rtol=rtol, atol=atol)
     outputs = _floating(expected)
     upstream = [random.normal(*out.shape, dtype=out.dtype).to(out.device) for out in outputs]
-    wanted = _pull(outputs, [x for x in ours if _differentiable(x)], upstream)
+    leaves = [x for x in ours if _differentiable(x)]
+    wanted = [
+        torch.zeros_like(x) if gradient is None else gradient
+        for gradient, x in zip(_pull(outputs, leaves, upstream), leaves, strict=True)
+    ]
     detached = [out for out in _floating(got) if not out.requires_grad]
     if detached:
         raise Mismatch(
             "a result that gradients flow through",
             "one that is detached",
-            "gradient missing: look for .detach(), .item(), .data, .numpy(), torch.tensor(...) "
-            "or torch.no_grad() on the way",
+            DETACHED,
         )
     found = _pull(_floating(got), [x for x in theirs if _differentiable(x)], upstream)
     places = [i for i, x in enumerate(theirs) if _differentiable(x)]
     for place, gradient, want in zip(places, found, wanted, strict=True):
+        if gradient is None and bool(want.any()):
+            raise Mismatch(
+                f"a gradient with respect to argument {place + 1}",
+                "none: the result does not depend on it, or was cut off from it",
+                DETACHED,
+            )
+        if gradient is None:
+            continue
         assert_matches(
             gradient,
             want,
@@ -72,12 +83,8 @@ def _floating(result: Any) -> list[torch.Tensor]:
 
 def _pull(
     outputs: list[torch.Tensor], inputs: list[torch.Tensor], upstream: list[torch.Tensor]
-) -> list[torch.Tensor]:
-    gradients = torch.autograd.grad(outputs, inputs, upstream, allow_unused=True)
-    return [
-        torch.zeros_like(x) if gradient is None else gradient
-        for gradient, x in zip(gradients, inputs, strict=True)
-    ]
+) -> list[torch.Tensor | None]:
+    return list(torch.autograd.grad(outputs, inputs, upstream, allow_unused=True))
 
 
 def assert_inputs_unchanged(function: StudentFunction, *args: Any, **kwargs: Any) -> Any:

@@ -33,6 +33,12 @@ TOLERANCES = {
 }
 
 
+DETACHED = (
+    "gradient missing: look for .detach(), .item(), .data, .numpy(), torch.tensor(...) "
+    "or torch.no_grad() on the way"
+)
+
+
 class Mismatch(AssertionError):
     """An answer that is wrong: what was expected, what came, and words that explain it."""
 
@@ -106,7 +112,7 @@ class _Comparison:
         elif isinstance(want, tuple | list | dict):
             self.containers(got, want, what, part)
         elif isinstance(want, float) or (isinstance(want, int) and not isinstance(want, bool)):
-            self.numbers(got, want, what)
+            self.numbers(got, want, what, part)
         elif type(want).__module__ == "numpy" and hasattr(want, "shape"):
             self.arrays(got, want, what, part)
         elif type(got) is not type(want):
@@ -153,7 +159,7 @@ class _Comparison:
             name = f"{key!r} of {what}" if isinstance(want, dict) else f"item {key} of {what}"
             self.values(got[key], want[key], name, inside(part, key))
 
-    def numbers(self, got: Any, want: float, what: str) -> None:
+    def numbers(self, got: Any, want: float, what: str, part: Callable[[Any], Any]) -> None:
         __tracebackhide__ = True
         kind = "a Python number" if isinstance(want, float) else "a Python int"
         if isinstance(got, bool) or not isinstance(got, float | int):
@@ -165,7 +171,7 @@ class _Comparison:
         if not (math.isclose(got, want, rel_tol=rtol, abs_tol=atol) or got == want):
             close = lambda s: isinstance(s, float | int) and math.isclose(got, s, rel_tol=1e-4)  # noqa: E731
             raise self.mismatch(
-                what, number_text(want), number_text(got), self.explain(close, lambda s: s)
+                what, number_text(want), number_text(got), self.explain(close, part)
             )
 
     def arrays(self, got: Any, want: Any, what: str, part: Callable[[Any], Any]) -> None:
@@ -177,6 +183,10 @@ class _Comparison:
     def tensors(self, got: Any, want: torch.Tensor, what: str, part: Callable[[Any], Any]) -> None:
         __tracebackhide__ = True
         if type(got) not in (torch.Tensor, torch.nn.Parameter):
+            if isinstance(got, torch.Tensor):
+                raise self.mismatch(
+                    what, "a plain torch.Tensor", f"the subclass {type(got).__name__}"
+                )
             note = "did you forget to return it?" if got is None else ""
             raise self.mismatch(what, with_article(want), with_article(got), note)
         if got.shape != want.shape:
@@ -209,8 +219,7 @@ class _Comparison:
                 what,
                 "a result that gradients flow through",
                 "one that is detached",
-                "gradient missing: look for .detach(), .item(), .data, .numpy(), torch.tensor(...) "
-                "or torch.no_grad() on the way",
+                DETACHED,
             )
         if self.requires_grad is False and got.requires_grad:
             raise self.mismatch(

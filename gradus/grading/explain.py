@@ -33,7 +33,7 @@ def shape_note(got: torch.Size, want: torch.Size) -> str:
         return "an axis of size 1 too many: keepdim or unsqueeze left over"
     if len(got) == len(want) and sorted(got) == sorted(want):
         return "the axes are in another order"
-    if len(got) == len(want) + 1 and len(want) >= 1 and got[-1] == got[-2] == want[-1]:
+    if len(want) == 1 and len(got) == 2 and got[-1] == got[-2] == want[-1]:
         return "(n, 1) and (n,) broadcast to (n, n): give both the same shape first"
     return ""
 

@@ -72,7 +72,7 @@ def _essence(cell: dict[str, Any]) -> Any:
     import nbformat
 
     kinds = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-    essence = kinds.get(cell.get("cell_type", ""), nbformat.v4.new_raw_cell)(_text(cell))
+    essence = kinds.get(str(cell.get("cell_type")), nbformat.v4.new_raw_cell)(_text(cell))
     metadata = cell.get("metadata")
     if isinstance(metadata, dict) and "nbgrader" in metadata:
         essence.metadata["nbgrader"] = metadata["nbgrader"]

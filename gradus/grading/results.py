@@ -1,8 +1,10 @@
 """What the cases of one pytest run came to: kept as they come in, put together, written down."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import pytest
 import torch
 
 from gradus.course import find_course
+from gradus.errors import CourseError
 from gradus.grading import memory
 from gradus.grading.checks import read_checks, topic_of
 from gradus.grading.journal import Journal
-from gradus.grading.report import Case, Problem, Report, Status, assemble
+from gradus.grading.report import Case, Problem, Report, Status, TopicResult, assemble
 from gradus.grading.report_file import to_json
 
 
@@ -62,12 +65,20 @@ class Results:
                 )
             )
         return Report(
-            tuple(topics),
+            tuple(sorted(topics, key=self._teaching_order)),
             seed=int(self._config.getoption("--gradus-seed")),
             hidden=hidden,
             versions=versions(),
             created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         )
+
+    def _teaching_order(self, topic: TopicResult) -> tuple[int, str]:
+        """Where a topic stands in its course; those of no course come last, by name."""
+        for grader in self._cases:
+            if topic_of(Path(grader)) == topic.name:
+                with contextlib.suppress(CourseError, ValueError):
+                    return find_course(Path(grader).parent).topics.index(topic.name), topic.name
+        return sys.maxsize, topic.name
 
     def write(self, own_work: bool) -> None:
         """Write `--gradus-report`; with `own_work` (exercises/) remember the results for `gradus`."""

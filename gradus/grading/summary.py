@@ -38,8 +38,8 @@ def _write_problems(terminal: Any, topic: TopicResult) -> None:
 
 def _write_task(terminal: Any, task: TaskResult, width: int) -> None:
     points = f"{task.earned:>4} / {task.possible:<4}"
-    terminal.write(f"  {task.name:<{width}} {points}", **MARKUP.get(task.status, {"red": True}))
-    terminal.write(f" {bar(task)}  {_words(task, width)}".rstrip() + "\n")
+    line = f"  {task.name:<{width}} {points} {bar(task)}  {_words(task, width)}"
+    terminal.write_line(line.rstrip(), **MARKUP.get(task.status, {"red": True}))
 
 
 def bar(task: TaskResult) -> str:
