@@ -84,7 +84,9 @@ def _floating(result: Any) -> list[torch.Tensor]:
 def _pull(
     outputs: list[torch.Tensor], inputs: list[torch.Tensor], upstream: list[torch.Tensor]
 ) -> list[torch.Tensor | None]:
-    return list(torch.autograd.grad(outputs, inputs, upstream, allow_unused=True))
+    """Gradients of sum(output * upstream): the same as `grad_outputs=upstream`, which imports sympy (0.5 s)."""
+    total = torch.stack([(out * up).sum() for out, up in zip(outputs, upstream, strict=True)]).sum()
+    return list(torch.autograd.grad(total, inputs, allow_unused=True))
 
 
 def assert_inputs_unchanged(function: StudentFunction, *args: Any, **kwargs: Any) -> Any:
@@ -149,11 +151,13 @@ def assert_raises(
     expected = f"{kind.__name__} because {because}"
     try:
         result = function(*args, **kwargs)
+    except StudentError:
+        raise
     except kind as error:
         if isinstance(error, NotImplementedError) and kind is not NotImplementedError:
             raise
         return
-    except (StudentError, NotImplementedError, NameError, AttributeError, ImportError):
+    except (NotImplementedError, NameError, AttributeError, ImportError):
         raise  # the answer is broken; it did not choose another exception
     except Exception as error:
         raise Mismatch(expected, f"{type(error).__name__}: {error}") from error

@@ -83,7 +83,8 @@ def _task_arguments(task: str, points: int = 1, hint: str = "") -> tuple[str, in
 def without_hidden(source: str) -> str:
     """A grader file as students get it: hidden checks are gone, and what only they used is gone too.
 
-    Kept byte for byte otherwise. Comments that stand directly above a removed part go with it.
+    Kept byte for byte otherwise. Comments that stand between a removed part and what comes before it
+    go with it: they may speak of it.
     """
     hidden = {
         node.name
@@ -148,9 +149,7 @@ def _cut(source: str, names: set[str]) -> str:
             continue
         decorators = getattr(node, "decorator_list", [])
         start = min([node.lineno, *(d.lineno for d in decorators)]) - 1
-        while start > 0 and lines[start - 1].startswith("#"):
-            start -= 1
-        while start > 0 and not lines[start - 1].strip():
+        while start > 0 and (lines[start - 1].startswith("#") or not lines[start - 1].strip()):
             start -= 1
         del lines[start : node.end_lineno]
     return "".join(lines).strip("\n") + "\n"

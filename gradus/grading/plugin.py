@@ -94,12 +94,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dropped = []
     wanted = set(config.getoption("--task"))
     done = session_of(config).results.nodes()
+    other_topics = _graders_of_other_topics(config.getoption("--submission"), checks)
     for item in checks:
         item.stash[CASES] = of[item.path, getattr(item, "originalname", item.name)]
         mark = item.get_closest_marker("task")
         task = mark.args[0] if mark and mark.args else None
         hidden = item.get_closest_marker("hidden") is not None
-        unwanted = bool(wanted) and task not in wanted
+        unwanted = (bool(wanted) and task not in wanted) or item.path in other_topics
         if item.nodeid in done or unwanted or (hidden and not config.getoption("--hidden")):
             dropped.append(item)
         if item.get_closest_marker("timeout") is None:
@@ -114,6 +115,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         gone = set(dropped)
         items[:] = [item for item in items if item not in gone]
         config.hook.pytest_deselected(items=dropped)
+
+
+def _graders_of_other_topics(submission: Path | None, checks: list[pytest.Item]) -> set[Path]:
+    """Graders that `--submission cnn.py` is not meant for, where one of them is meant: `test_cnn.py`."""
+    paths = {item.path for item in checks}
+    if submission is None or submission.is_dir():
+        return set()
+    meant = {path for path in paths if path.stem == f"test_{submission.stem}"}
+    return paths - meant if meant else set()
 
 
 def _require_tasks(wanted: set[str], checks: list[pytest.Item]) -> None:

@@ -270,11 +270,12 @@ class GradingSession:
 
     def again(self, item: pytest.Item, check: Check) -> str:
         """The command that shows a failure again."""
-        if check.topic in self.given:
+        apart = self.config.getoption("--gradus-journal") is not None
+        if check.topic in self.given or (apart and self.submission_path(item).suffix == ".ipynb"):
             return f'check("{check.task}")'
+        if apart:  # perhaps on another machine: its paths and its seed are not the student's
+            return f"pytest graders/{item.path.name} -k {check.name}"
         parts = ["pytest", show_path(item.path), "-k", check.name]
-        if self.config.getoption("--gradus-journal") is not None:
-            return " ".join(parts)  # graded elsewhere: paths and the seed are not the student's
         if self.config.getoption("--submission") is not None:
             parts += ["--submission", str(self.config.getoption("--submission"))]
         if check.hidden:

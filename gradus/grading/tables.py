@@ -1,16 +1,28 @@
-"""A task's checks as an HTML table, for notebooks and feedback."""
+"""A task's checks as an HTML table, for notebooks and feedback; needs no style sheet.
+
+Colours are the notebook's own where it has them (JupyterLab, light or dark), else those of a white page.
+"""
 
 from html import escape
 
+from gradus.grading.failure import LABEL
 from gradus.grading.report import CheckResult, Status, TaskResult
 
-COLOURS = {Status.PASSED: "#1a7f37", Status.TODO: "#9a6700", Status.NOT_RUN: "#57606a"}
-WRONG = "#cf222e"
-CELL = 'style="text-align:left;vertical-align:top;padding:2px 10px 2px 0'
+COLOURS = {
+    Status.PASSED: "var(--jp-success-color1,#1a7f37)",
+    Status.TODO: "var(--jp-warn-color1,#9a6700)",
+    Status.NOT_RUN: "var(--jp-ui-font-color2,#57606a)",
+}
+WRONG = "var(--jp-error-color1,#cf222e)"
+MUTED = "color:var(--jp-ui-font-color2,#57606a)"
+TABLE = '<table style="border-collapse:collapse;border:0;margin:4px 0">'
+ROW = '<tr style="background:none">'
+CELL = "text-align:left;vertical-align:top;border:0;padding:2px 12px 2px 0"
+MONO = "font-family:monospace;padding-top:0;padding-bottom:0"
 
 
 def task_table(task: TaskResult, earned: float | None = None) -> str:
-    """Checks, points and messages of a task; needs no style sheet.
+    """Checks, points and messages of a task.
 
     Args:
         task: The result, without hidden checks where a student will read it.
@@ -20,21 +32,40 @@ def task_table(task: TaskResult, earned: float | None = None) -> str:
     points = f"{task.earned if earned is None else earned:g} of {task.possible} points"
     return (
         f'<div style="text-align:left"><b>{escape(task.name)}: {points}</b>'
-        f'<table style="border-collapse:collapse;margin:4px 0">{rows}</table></div>'
+        f"{TABLE}{rows}</table></div>"
     )
 
 
 def _row(result: CheckResult) -> str:
     passed = result.status is Status.PASSED
     colour = COLOURS.get(result.status, WRONG)
-    detail = ""
-    if result.message and result.status is not Status.TODO:
-        lines = result.message.partition("\n")[2]
-        detail = f'<pre style="margin:2px 0 6px;white-space:pre-wrap">{escape(lines)}</pre>'
     points = result.check.points
+    detail = _detail(result.message) if result.status is not Status.TODO else ""
     return (
-        f'<tr><td {CELL};color:{colour};white-space:nowrap">{"✓" if passed else "✗"} '
+        f'{ROW}<td style="{CELL};white-space:nowrap;color:{colour}">{"✓" if passed else "✗"} '
         f"{result.status.value}</td>"
-        f'<td {CELL};white-space:nowrap">{points if passed else 0} / {points}</td>'
-        f'<td {CELL}">{escape(result.check.title)}{detail}</td></tr>'
+        f'<td style="{CELL};white-space:nowrap">{points if passed else 0} / {points}</td>'
+        f'<td style="{CELL}">{escape(result.check.title)}{detail}</td></tr>'
     )
+
+
+def _detail(message: str) -> str:
+    """The message below its title: a label and its lines on each row, so that long lines wrap in place."""
+    rows: list[tuple[str, list[str]]] = []
+    for line in message.splitlines():
+        label, text = line[:LABEL].strip(), line[LABEL:]
+        if not line.startswith(" ") and not rows:
+            continue  # of the title
+        if label or not rows:
+            rows.append((label, [text]))
+        else:
+            rows[-1][1].append(text)
+    if not rows:
+        return ""
+    inner = "".join(
+        f'{ROW}<td style="{CELL};{MONO};{MUTED}">{escape(label)}</td>'
+        f'<td style="{CELL};{MONO};white-space:pre-wrap;overflow-wrap:anywhere">'
+        f"{escape(chr(10).join(lines))}</td></tr>"
+        for label, lines in rows
+    )
+    return f"{TABLE}{inner}</table>"
