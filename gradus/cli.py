@@ -86,12 +86,13 @@ def check(
     hidden: Annotated[bool, typer.Option("--hidden", help="Run hidden checks too.")] = False,
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
+    from gradus.grading.checks import require_task
     from gradus.grading.report import Status
     from gradus.grading.supervise import grade_apart
 
     course = find_course()
     topic, task = split_target(course, target)
-    tasks = [_known_task(course, topic, task)] if task else []
+    tasks = [require_task(course.grader(topic), task)] if task else []
     where = submission.resolve() if submission else None
     report = grade_apart(course, topic, where, hidden=hidden, tasks=tasks, show=True)
     chosen = [t for t in report.topic(topic).tasks if not tasks or t.name in tasks]
@@ -99,15 +100,6 @@ def check(
         raise typer.Exit(BROKEN)
     if not all(t.earned == t.possible and t.complete for t in chosen):
         raise typer.Exit(NOT_YET)
-
-
-def _known_task(course: Course, topic: str, task: str) -> str:
-    from gradus.grading.checks import read_checks
-
-    known = list(dict.fromkeys(check.task for check in read_checks(course.grader(topic))))
-    if task not in known:
-        raise GradusError(f"{topic}: no task {task!r}. There are: {', '.join(known)}.")
-    return task
 
 
 @app.command()

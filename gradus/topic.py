@@ -169,7 +169,7 @@ class Topic:
         return "".join(parts) + self.source[at:]
 
     def _offset(self, cell: Cell) -> int:
-        return sum(len(line) for line in self.source.splitlines(keepends=True)[: cell.line - 1])
+        return sum(len(line) + 1 for line in self.source.split("\n")[: cell.line - 1])
 
     def with_answer(self, task: str, text: str) -> str:
         """The whole source with one task's function or class written anew.

@@ -1,12 +1,14 @@
 """A small kit for tests of the tool: one topic, `demo`, with two functions and a class."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
 
+import nbformat
+
 from gradus.authoring.export import export
 from gradus.course import Course, load_course
-from gradus.grading.loader import load_submission
 from gradus.grading.report import TopicResult
 from gradus.grading.run import grade_here
 from gradus.topic import Topic
@@ -186,6 +188,23 @@ def answers(**texts: str) -> str:
     return source
 
 
+def with_cell(text: str) -> str:
+    """A right submission with one more cell between `double` and `row_means`."""
+    mark = "# %% [markdown]\n# ## 2. row_means\n"
+    return answers().replace(mark, f"# %%\n{text}\n\n{mark}")
+
+
+def code_cells(source: str) -> list[str]:
+    """The code cells of a percent file."""
+    return [c.text.strip() for c in Topic("demo", source, Path("demo.py")).cells if not c.markdown]
+
+
+def notebook(*cells: str) -> str:
+    """A notebook with these code cells."""
+    v4 = nbformat.v4
+    return nbformat.writes(v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells]))
+
+
 def grade(
     course: Course, text: str | bytes, name: str = "demo.py", **options: object
 ) -> TopicResult:
@@ -207,23 +226,16 @@ def statuses(result: TopicResult) -> dict[str, str]:
 
 
 def message(result: TopicResult, check: str) -> str:
-    """What a student reads about one check, in one line."""
+    """What a student reads about one check, in one line and without the path of the submission."""
     texts = {c.check.name: c.message for c in result.checks()}
-    return " ".join(texts[f"test_{check}"].split())
+    return flat(texts[f"test_{check}"])
 
 
-__all__ = [
-    "CHECKS",
-    "GRADER",
-    "POINTS",
-    "SOLUTION",
-    "answers",
-    "copy_kit",
-    "earned",
-    "forget_graders",
-    "grade",
-    "load_submission",
-    "message",
-    "statuses",
-    "write_kit",
-]
+def problems(result: TopicResult) -> list[str]:
+    """What could not be loaded, each in one line: `demo.py:3: NameError: ...`."""
+    return [flat(f"{p.where}: {p.message}") for p in result.problems]
+
+
+def flat(text: str) -> str:
+    """A text in one line, with file names in place of paths."""
+    return " ".join(re.sub(r"(?<!\S)/\S*/(?=\w)", "", text).split())

@@ -1,11 +1,13 @@
 """Read what a grader file declares, without importing it: every check with its task and points."""
 
 import ast
+import io
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from gradus.errors import GraderError
+from gradus.errors import GraderError, GradusError
 from gradus.grading.report import Check
 
 PREFIX = "test_"
@@ -45,6 +47,18 @@ def read_checks(path: Path) -> tuple[Check, ...]:
     return tuple(found.values())
 
 
+def require_task(path: Path, task: str) -> str:
+    """The name of a task that the grader file checks.
+
+    Raises:
+        GradusError: If it checks no such task; names those that it does.
+    """
+    known = list(dict.fromkeys(check.task for check in read_checks(path)))
+    if task not in known:
+        raise GradusError(f"{topic_of(path)}: no task {task!r}. There are: {', '.join(known)}.")
+    return task
+
+
 def mark_of(node: ast.FunctionDef, name: str) -> ast.expr | None:
     """The decorator `@pytest.mark.<name>` or `@pytest.mark.<name>(...)` of a function."""
     for decorator in node.decorator_list:
@@ -67,6 +81,8 @@ def _check(path: Path, node: ast.FunctionDef, mark: ast.expr) -> Check:
             f'{where}: write the mark as `@pytest.mark.task("name", points=2)` with plain literals '
             f"({error})."
         ) from error
+    if not (isinstance(task, str) and task.isidentifier()):
+        raise GraderError(f"{where}: a task is named as in the exercise, got {task!r}.")
     if type(points) is not int or points < 1:
         raise GraderError(f"{where}: points must be a positive whole number, got {points!r}.")
     title = (ast.get_docstring(node) or "").partition("\n")[0]
@@ -86,29 +102,27 @@ def without_hidden(source: str) -> str:
     Kept byte for byte otherwise. Comments that stand between a removed part and what comes before it
     go with it: they may speak of it.
     """
-    hidden = {
-        node.name
-        for node in ast.parse(source).body
-        if isinstance(node, ast.FunctionDef) and mark_of(node, "hidden") is not None
-    }
-    orphans: set[str] = set()
-    for _ in range(100):  # a helper may have had helpers of its own
-        kept = [node for node in ast.parse(source).body if not _defines(node) & (hidden | orphans)]
-        used = {name for node in kept for name in _names_used(node)}
-        gone = [node for node in ast.parse(source).body if _defines(node) & (hidden | orphans)]
-        once_used = {name for node in gone for name in _names_used(node)}
-        more = {
-            name
-            for node in kept
-            for name in _defines(node)
-            if name in once_used
-            and name not in used - _own_uses(node)
-            and not name.startswith("test_")
-        }
+    body = ast.parse(source).body
+    hidden = [n for n in body if isinstance(n, ast.FunctionDef) and mark_of(n, "hidden")]
+    rest = [node for node in body if node not in hidden]
+    asked = _reached(hidden, rest)
+    others = [n for n in rest if not _defines(n) or not _defines(n) <= asked or _is_check(n)]
+    needed = _reached(others, rest).union(*(_defines(node) for node in rest if _is_check(node)))
+    return _cut(source, (asked - needed) | {node.name for node in hidden})
+
+
+def _reached(start: Sequence[ast.stmt], nodes: Sequence[ast.stmt]) -> set[str]:
+    """Names that statements use, and those that the definitions of these names use, and so on."""
+    names = {name for node in start for name in _names_used(node)}
+    while True:
+        more = {name for n in nodes if _defines(n) & names for name in _names_used(n)} - names
         if not more:
-            break
-        orphans |= more
-    return _cut(source, hidden | orphans)
+            return names
+        names |= more
+
+
+def _is_check(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name.startswith(PREFIX)
 
 
 def _defines(node: ast.stmt) -> set[str]:
@@ -117,7 +131,9 @@ def _defines(node: ast.stmt) -> set[str]:
             return {name}
         case ast.Import(names=names) | ast.ImportFrom(names=names):
             return {alias.asname or alias.name.partition(".")[0] for alias in names}
-        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return {name}
+        case ast.AnnAssign(target=ast.Name(id=name)) | ast.AugAssign(target=ast.Name(id=name)):
             return {name}
     return set()
 
@@ -130,13 +146,8 @@ def _names_used(node: ast.stmt) -> set[str]:
     return names | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
 
 
-def _own_uses(node: ast.stmt) -> set[str]:
-    """A function that calls itself does not keep itself alive."""
-    return _defines(node) if isinstance(node, ast.FunctionDef | ast.ClassDef) else set()
-
-
 def _cut(source: str, names: set[str]) -> str:
-    lines = source.splitlines(keepends=True)
+    lines = list(io.StringIO(source))  # split at \n only, as Python counts lines
     for node in reversed(ast.parse(source).body):
         gone = _defines(node) & names
         if not gone:

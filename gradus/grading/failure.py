@@ -11,11 +11,10 @@ import pytest
 from gradus.grading.compare import Failure, Mismatch
 from gradus.grading.exits import SubmissionExit
 from gradus.grading.loader import LoadTimeout, shortened
-from gradus.grading.report import Check, Status
+from gradus.grading.report import LABEL, Check, Status
 from gradus.grading.submission import StudentError, Submission
 
 WIDTH = 79
-LABEL = 11
 FRAMES = 3
 
 

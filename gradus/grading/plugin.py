@@ -4,7 +4,6 @@ Light on purpose: it is loaded wherever gradus is installed, so torch and the re
 when a check (a test with a `task` mark) is about to run.
 """
 
-from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,13 +89,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     checks = [item for item in items if is_check(item)]
     if not checks:
         return
-    of = Counter((item.path, getattr(item, "originalname", item.name)) for item in checks)
     dropped = []
     wanted = set(config.getoption("--task"))
     done = session_of(config).results.nodes()
     other_topics = _graders_of_other_topics(config.getoption("--submission"), checks)
     for item in checks:
-        item.stash[CASES] = of[item.path, getattr(item, "originalname", item.name)]
         mark = item.get_closest_marker("task")
         task = mark.args[0] if mark and mark.args else None
         hidden = item.get_closest_marker("hidden") is not None
@@ -136,13 +133,20 @@ def _require_tasks(wanted: set[str], checks: list[pytest.Item]) -> None:
         )
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A check that takes `device` runs once on every device that there is."""
-    if "device" in metafunc.fixturenames and metafunc.definition.get_closest_marker("task"):
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, object]:
+    """Count a check's cases. One that takes `device` runs once on every device that there is."""
+    if metafunc.definition.get_closest_marker("task") is None:
+        return (yield)
+    if "device" in metafunc.fixturenames:
         import torch
 
         devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         metafunc.parametrize("device", devices)
+    result = yield
+    cases = metafunc.config.stash.setdefault(CASES, {})
+    cases[metafunc.definition.path, metafunc.definition.name] = max(1, len(metafunc._calls))
+    return result
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from enum import Enum
 
 from gradus.errors import ReportError
 
+LABEL = 11  # width of the column of labels (`called`, `expected`) in a message
+
 
 class Status(str, Enum):
     """How a check ended. Only `passed` earns points."""

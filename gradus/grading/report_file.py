@@ -94,7 +94,7 @@ def read_report(path: Path) -> Report:
             data["versions"],
             data["created"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReportError(
             f"{path}: not a gradus report ({error!r}). Grade again to renew it."
         ) from error

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,18 @@ class _Given:
             self.report = config.stash[SESSION].results.report()
 
 
+@contextlib.contextmanager
+def _torch_undisturbed() -> Iterator[None]:
+    """Give back torch's random numbers and settings: a notebook goes on with them."""
+    import torch
+
+    from gradus.grading.settings import torch_settings_kept
+
+    devices = list(range(torch.cuda.device_count()))
+    with torch_settings_kept(), torch.random.fork_rng(devices):
+        yield
+
+
 def grade_here(
     course: Course,
     topic: str,
@@ -80,13 +92,14 @@ def grade_here(
     """
     given = _Given(topic, loaded)
     words = arguments(course, topic, submission, hidden=hidden, tasks=tasks, seed=seed)
-    words += ["-q", "--no-header", "--capture=sys"]
+    words += ["-q", "--no-header", "--color=no", "--capture=sys"]
     words += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # a notebook has gradus imported
     for plugin in ("cacheprovider", "logging", "unraisableexception", "threadexception"):
         words += ["-p", f"no:{plugin}"]  # they cost more time than the checks of a small topic
     words += options
     output = io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+    redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)
+    with redirected[0], redirected[1], _torch_undisturbed():
         pytest.main(words, plugins=[given])
     if given.report is None or not given.report.topics:
         raise GraderError(

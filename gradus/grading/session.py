@@ -53,6 +53,8 @@ class GradingSession:
         self._loaded: dict[str, Loaded] = {}
         self._current: dict[str, Submission] = {}  # node id -> what its check holds
         self.results = Results(config, self.journal)
+        past = [data for _, data in self.journal.finished()]
+        self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
         self._told: set[tuple[str, str, str]] = set()
         workdir: Path | None = config.getoption("--gradus-workdir")
         if workdir is not None:
@@ -154,8 +156,11 @@ class GradingSession:
         """What the check's `submission` fixture hands out.
 
         Raises:
-            StudentError: If another case of the check ran out of time: its points are lost already.
+            StudentError: If another case of the check ran out of time or lost its process: the check's
+                points are lost already.
         """
+        if (str(item.path), self.check_of(item).name) in self._lost:
+            raise StudentError("not run: another case of this check was lost with its process")
         if (str(item.path), self.check_of(item).name, Status.TIMEOUT.value) in self._told:
             raise StudentError(
                 "not run: another case of this check ran out of time", Status.TIMEOUT
@@ -200,7 +205,8 @@ class GradingSession:
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"
             report.longrepr = report.gradus["message"]
-        report.user_properties += [("gradus_task", check.task), ("gradus_points", check.points)]
+        if report.when != "teardown":  # JUnit reports take them from the item, at its end
+            item.user_properties += [("gradus_task", check.task), ("gradus_points", check.points)]
 
     def _data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
         """Plain data about a case, which travels with pytest's report (between processes too)."""
@@ -215,7 +221,7 @@ class GradingSession:
             "status": verdict.status.value,
             "message": message,
             "seconds": round(seconds, 3),
-            "of": item.stash[CASES],
+            "of": self.config.stash[CASES][item.path, check.name],
             "unloaded": bool(loaded.problems) and not loaded.names(),
             "problems": [
                 [p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems

@@ -1,5 +1,8 @@
-"""What pytest items carry for gradus; without torch, so that the plugin starts light."""
+"""What a pytest run carries for gradus; without torch, so that the plugin starts light."""
+
+from pathlib import Path
 
 import pytest
 
-CASES = pytest.StashKey[int]()  # how many cases the item's check has
+# (grader, check) -> how many cases it has. Taken when cases are made: a selection shows only some.
+CASES = pytest.StashKey[dict[tuple[Path, str], int]]()

@@ -157,4 +157,4 @@ def _lost(data: dict[str, Any], ended: _Ended) -> dict[str, Any]:
     title, *rest = data["message"].splitlines()
     message = "\n".join([title, f"  problem  {ended.words()}", *rest])
     status = Status.TIMEOUT if ended.hung else Status.ERROR
-    return {**data, "status": status.value, "message": message}
+    return {**data, "status": status.value, "message": message, "lost": True}

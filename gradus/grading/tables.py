@@ -5,13 +5,12 @@ Colours are the notebook's own where it has them (JupyterLab, light or dark), el
 
 from html import escape
 
-from gradus.grading.failure import LABEL
-from gradus.grading.report import CheckResult, Status, TaskResult
+from gradus.grading.report import LABEL, CheckResult, Status, TaskResult
 
-COLOURS = {
-    Status.PASSED: "var(--jp-success-color1,#1a7f37)",
-    Status.TODO: "var(--jp-warn-color1,#9a6700)",
-    Status.NOT_RUN: "var(--jp-ui-font-color2,#57606a)",
+MARKS = {
+    Status.PASSED: ("✓", "var(--jp-success-color1,#1a7f37)"),
+    Status.TODO: ("○", "var(--jp-warn-color1,#9a6700)"),
+    Status.NOT_RUN: ("○", "var(--jp-ui-font-color2,#57606a)"),
 }
 WRONG = "var(--jp-error-color1,#cf222e)"
 MUTED = "color:var(--jp-ui-font-color2,#57606a)"
@@ -37,14 +36,13 @@ def task_table(task: TaskResult, earned: float | None = None) -> str:
 
 
 def _row(result: CheckResult) -> str:
-    passed = result.status is Status.PASSED
-    colour = COLOURS.get(result.status, WRONG)
+    mark, colour = MARKS.get(result.status, ("✗", WRONG))
     points = result.check.points
+    earned = points if result.status is Status.PASSED else 0
     detail = _detail(result.message) if result.status is not Status.TODO else ""
     return (
-        f'{ROW}<td style="{CELL};white-space:nowrap;color:{colour}">{"✓" if passed else "✗"} '
-        f"{result.status.value}</td>"
-        f'<td style="{CELL};white-space:nowrap">{points if passed else 0} / {points}</td>'
+        f'{ROW}<td style="{CELL};white-space:nowrap;color:{colour}">{mark} {result.status.value}</td>'
+        f'<td style="{CELL};white-space:nowrap">{earned} / {points}</td>'
         f'<td style="{CELL}">{escape(result.check.title)}{detail}</td></tr>'
     )
 

@@ -34,12 +34,14 @@ class Checker:
         Raises:
             GradusError: If the topic has no such task, or this is not a notebook.
         """
+        from gradus.grading.checks import require_task
         from gradus.grading.loader import load_names
         from gradus.grading.run import grade_here
         from gradus.grading.session import grading_now
 
         if grading_now():
             return Score(0.0)  # a submission that checks itself while it is being graded
+        require_task(self.course.grader(self.topic), task)
         loaded = load_names(_notebook_names(), self.topic)
         result = grade_here(self.course, self.topic, loaded=loaded, tasks=[task])
         graded = result.task(task)

@@ -1,0 +1,119 @@
+"""A real nbgrader course over a kit, driven by nbgrader's own commands, and notebooks to hand in."""
+
+import copy
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from gradus.classroom.course_folder import build_course
+from gradus.course import Course
+from gradus.topic import Topic
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """An nbgrader course with one assignment, which is released."""
+
+    kit: Course
+    folder: Path
+    topic: str
+
+    @classmethod
+    def build(cls, kit: Course, folder: Path) -> "Classroom":
+        """What an instructor does before a class starts: build, then release the kit's first topic."""
+        classroom = cls(kit, folder, kit.topics[0])
+        build_course(kit, folder, "a-course", kit.topics[:1])
+        done = classroom.nbgrader("generate_assignment", classroom.topic)
+        assert done.returncode == 0, done.stdout
+        return classroom
+
+    def nbgrader(self, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run one of nbgrader's commands; its log is in `stdout`."""
+        settings = self.folder.parent / "jupyter"  # not those of the person who runs the tests
+        return subprocess.run(
+            [sys.executable, "-m", "nbgrader", *words],
+            cwd=cwd or self.folder,
+            env={**os.environ, "JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_CONFIG_DIR": str(settings)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=False,
+        )
+
+    @property
+    def release(self) -> Path:
+        """What students get."""
+        return self.folder / "release" / self.topic
+
+    def released(self) -> Any:
+        """The notebook that students get."""
+        return nbformat.read(self.release / f"{self.topic}.ipynb", as_version=4)
+
+    def handed_in(self, student: str) -> Path:
+        """A student's notebook."""
+        return self.folder / "submitted" / student / self.topic / f"{self.topic}.ipynb"
+
+    def hand_in(self, student: str, notebook: Any, files: dict[str, str] | None = None) -> None:
+        """Hand in a notebook (or any bytes in its place) in a copy of the released folder."""
+        path = self.handed_in(student)
+        shutil.copytree(self.release, path.parent)
+        path.write_bytes(notebook if isinstance(notebook, bytes) else as_bytes(notebook))
+        for name, text in (files or {}).items():
+            place = path.parent / name
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+
+    def feedback(self, student: str) -> str:
+        """The page that a student gets back."""
+        path = self.folder / "feedback" / student / self.topic / f"{self.topic}.html"
+        return path.read_text(encoding="utf-8")
+
+    def marks(self) -> dict[str, float]:
+        """Every student's score, as `nbgrader export` writes it."""
+        done = self.nbgrader("export")
+        assert done.returncode == 0, done.stdout
+        with (self.folder / "grades.csv").open(newline="", encoding="utf-8") as file:
+            return {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+
+
+def as_bytes(notebook: Any) -> bytes:
+    """A notebook file."""
+    return json.dumps(notebook).encode()
+
+
+def cell_of(notebook: Any, grade_id: str) -> Any:
+    """The cell with nbgrader's id `grade_id`."""
+    return next(
+        cell
+        for cell in notebook.cells
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id
+    )
+
+
+def filled(released: Any, answers: dict[str, str]) -> Any:
+    """The released notebook with these answers (task -> text of its cell) in it."""
+    notebook = copy.deepcopy(released)
+    for task, text in answers.items():
+        cell_of(notebook, task).source = text
+    return notebook
+
+
+def right_answers(kit: Course, topic: str) -> dict[str, str]:
+    """The reference's answer to every task, without nbgrader's marks."""
+    tasks = Topic.load(kit.solution(topic)).tasks.values()
+    marks = ("### BEGIN SOLUTION", "### END SOLUTION", "# HINT:")
+    return {
+        task.name: "\n".join(
+            line for line in task.source.splitlines() if not line.strip().startswith(marks)
+        )
+        for task in tasks
+    }

@@ -1,0 +1,208 @@
+"""nbgrader over a class of the small kit: its own commands release, grade and give feedback."""
+
+import sys
+from dataclasses import dataclass
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from gradus.course import find_course
+from gradus.grading.run import grade_here
+from tests.kits import GRADER, copy_kit, forget_graders, write_kit
+from tests.nbgrader_class import Student, make_class
+from tests.nbgrader_course import Classroom, cell_of, filled, right_answers
+
+pytestmark = pytest.mark.xdist_group("nbgrader")  # one class, graded once
+
+HIDDEN = ("rows_of_one", "A row of one number", "narrow", "math", "for the instructor", "hidden")
+QUICK = GRADER.replace('@pytest.mark.task("row', '@pytest.mark.timeout(3)\n@pytest.mark.task("row')
+CLASS = (
+    "perfect", "untouched", "only-double", "squares", "one-column", "syntax-error", "ends-python", "hangs",
+    "prints", "no-check-cell", "no-answer-cell", "twice", "answer-as-text", "checks-changed", "format-3",
+    "format-4-2", "damaged", "not-json", "empty", "not-utf-8", "with-files",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def classroom(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nbgrader")
+    yield Classroom.build(write_kit(folder / "kit", grader=QUICK), folder / "course")
+    forget_graders()
+
+
+@dataclass(frozen=True)
+class Graded:
+    classroom: Classroom
+    students: dict[str, Student]
+    returncode: int
+    log: str
+    marks: dict[str, float]
+
+    def outputs(self, student: str, task: str) -> str:
+        """What stands below a check cell in the graded notebook."""
+        folder = self.classroom.folder / "autograded" / student / "demo"
+        notebook = nbformat.read(folder / "demo.ipynb", as_version=4)
+        (output,) = cell_of(notebook, f"check-{task}").outputs
+        return output.data["text/html"]
+
+
+@pytest.fixture(scope="module")
+def graded(classroom):
+    students = make_class(classroom)
+    for name, student in students.items():
+        classroom.hand_in(name, student.notebook, student.files)
+    done = classroom.nbgrader("autograde", "demo")
+    assert classroom.nbgrader("generate_feedback", "demo").returncode == 0
+    return Graded(classroom, students, done.returncode, done.stdout, classroom.marks())
+
+
+# Release
+
+
+def test_the_release_is_the_exported_student_notebook(classroom):
+    exported = nbformat.read(classroom.kit.root / "exercises" / "demo.ipynb", as_version=4)
+    assert [c.source for c in classroom.released().cells] == [c.source for c in exported.cells]
+
+
+def test_no_released_file_holds_an_answer_or_a_trace_of_a_hidden_check(classroom):
+    answers = ["2 * x\n", "table.mean(dim=-1)\n", "nn.Parameter(torch.tensor", "SOLUTION"]
+    files = [path for path in classroom.release.rglob("*") if path.is_file()]
+    names = {path.relative_to(classroom.release).as_posix() for path in files}
+    assert names == {"demo.ipynb", "course.toml", "hints.json", "graders/test_demo.py"}
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert not [trace for trace in (*HIDDEN, *answers) if trace in text], path
+
+
+def test_a_check_cell_is_worth_the_public_points_of_its_task(classroom):
+    graded_cells = [
+        c.metadata.nbgrader for c in classroom.released().cells if "nbgrader" in c.metadata
+    ]
+    points = {cell.grade_id: cell.points for cell in graded_cells if cell.grade}
+    assert points == {"check-double": 3, "check-row_means": 2, "check-Affine": 2}
+
+
+# Autograde
+
+
+def test_the_class_holds_every_kind_of_submission(graded):
+    assert set(graded.marks) == set(graded.students) == set(CLASS)
+
+
+def test_no_submission_stops_nbgrader(graded):
+    assert graded.returncode == 0, graded.log
+    assert "ERROR" not in graded.log
+
+
+@pytest.mark.parametrize("name", CLASS)
+def test_a_submission_gets_the_points_that_it_deserves(graded, name):
+    assert graded.marks[name] == graded.students[name].points
+
+
+@pytest.mark.parametrize("name", [name for name in CLASS if name != "answer-as-text"])
+def test_nbgrader_and_pytest_give_the_same_points(graded, name, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    path = graded.classroom.handed_in(name)
+    result = grade_here(graded.classroom.kit, "demo", path, hidden=True)
+    assert tuple(task.earned for task in result.tasks) == graded.students[name].deserves
+    assert graded.marks[name] == result.earned
+
+
+def test_an_old_mark_is_kept_and_force_takes_it_anew(graded):
+    again = graded.classroom.nbgrader("autograde", "demo")
+    assert again.stdout.count("Skipping existing assignment") == len(graded.students)
+    forced = graded.classroom.nbgrader("autograde", "demo", "--force", "--student", "squares")
+    assert (again.returncode, forced.returncode) == (0, 0)
+    assert "Skipping" not in forced.stdout
+    assert "Autograding" in forced.stdout
+    assert graded.classroom.marks() == graded.marks
+
+
+def test_a_notebook_under_another_name_gets_no_mark_and_is_reported(graded):
+    graded.classroom.hand_in("misnamed", graded.students["perfect"].notebook)
+    path = graded.classroom.handed_in("misnamed")
+    path.rename(path.with_name("my homework.ipynb"))
+    done = graded.classroom.nbgrader("autograde", "demo", "--student", "misnamed")
+    assert done.returncode != 0
+    assert "Skipping unknown notebook" in done.stdout
+    assert "error processing assignment 'demo' for student 'misnamed'" in done.stdout
+
+
+# Feedback
+
+
+@pytest.mark.parametrize("name", CLASS)
+def test_feedback_shows_every_task_and_no_trace_of_hidden_checks_or_of_the_graders_machine(
+    graded, name
+):
+    page = graded.classroom.feedback(name)
+    for task, points in zip(
+        ("double", "row_means", "Affine"), graded.students[name].deserves, strict=True
+    ):
+        assert f"{task}: {points} of " in page
+    for trace in ("rows_of_one", "A row of one number", "narrow", str(graded.classroom.kit.root)):
+        assert trace not in page
+    assert "/tmp" not in page
+
+
+def test_feedback_says_what_is_wrong(graded):
+    assert "`x` was squared" in graded.outputs("squares", "double")
+    assert "was it deleted or renamed" in graded.outputs("no-answer-cell", "row_means")
+    assert "endless loop" in graded.outputs("hangs", "row_means")
+    assert "SyntaxError" in graded.outputs("syntax-error", "row_means")
+    assert "os._exit(0)" in graded.outputs("ends-python", "double")
+    for name in ("not-json", "empty", "not-utf-8"):
+        assert "This submission could not be graded" in graded.classroom.feedback(name)
+
+
+def test_what_a_hidden_check_takes_away_shows_as_points_only(graded):
+    table = graded.outputs("one-column", "row_means")
+    assert "row_means: 1 of 2 points" in table
+    assert table.count("passed") == 1
+    assert "failed" not in table
+
+
+# When the kit is at fault, and a real topic
+
+
+def test_a_broken_grader_gives_no_mark_says_so_and_spares_the_others(tmp_path, classroom):
+    broken = QUICK.replace("2 * x + 1, requires", "nobody_defined_this, requires")
+    kit = copy_kit(classroom.kit, tmp_path / "kit")
+    kit.grader("demo").write_text(broken, encoding="utf-8")
+    other = Classroom.build(kit, tmp_path / "course")
+    other.hand_in("reaches-it", filled(other.released(), right_answers(kit, "demo")))
+    other.hand_in("stub", other.released())
+    done = other.nbgrader("autograde", "demo")
+    assert done.returncode != 0
+    assert "no mark was recorded, since the grader is broken" in done.stdout
+    assert "nobody_defined_this" in done.stdout
+    assert not (other.folder / "autograded" / "reaches-it" / "demo").exists()
+    with Gradebook(f"sqlite:///{other.folder / 'gradebook.db'}") as gradebook:
+        scores = {
+            name: [
+                g.auto_score
+                for g in gradebook.find_submission_notebook("demo", "demo", name).grades
+            ]
+            for name in ("reaches-it", "stub")
+        }
+    assert scores == {"reaches-it": [None] * 3, "stub": [0.0] * 3}
+
+
+def test_a_real_topic_is_released_and_graded_alike(tmp_path):
+    kit = find_course()
+    other = Classroom.build(kit, tmp_path / "course")
+    released, right = other.released(), right_answers(kit, other.topic)
+    wrong = {**right, next(iter(right)): released.cells[0].source}
+    other.hand_in("right", filled(released, right))
+    other.hand_in("wrong", filled(released, wrong))
+    exported = nbformat.read(kit.root / "exercises" / f"{other.topic}.ipynb", as_version=4)
+    assert [c.source for c in released.cells] == [c.source for c in exported.cells]
+    assert other.nbgrader("autograde", other.topic).returncode == 0
+    results = {
+        name: grade_here(kit, other.topic, other.handed_in(name), hidden=True)
+        for name in ("right", "wrong")
+    }
+    assert other.marks() == {name: result.earned for name, result in results.items()}
+    assert results["right"].earned == results["right"].possible
+    assert 0 < results["wrong"].earned < results["right"].earned

@@ -1,0 +1,220 @@
+"""Grading in a process of its own: what a submission does to its process costs one check, no more."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from gradus.course import Course
+from gradus.errors import GraderError
+from gradus.grading import loader, supervise
+from gradus.grading.report import TopicResult
+from tests.kits import GRADER, POINTS, answers, earned, message, problems, statuses, write_kit
+
+fcntl = pytest.importorskip("fcntl", reason="loses processes in the ways of POSIX")
+
+SOLUTION = '''\
+# %%
+def act(how: str) -> int:
+    """Return 1, whatever is asked for."""
+    ### BEGIN SOLUTION
+    # HINT: One.
+    return 1
+    ### END SOLUTION
+
+
+# %%
+def rest() -> int:
+    """Return 2."""
+    ### BEGIN SOLUTION
+    # HINT: Two.
+    return 2
+    ### END SOLUTION
+'''
+
+ACTS = ("exit", "segfault", "kill", "interrupt", "end pytest", "hang", "return")
+ACT_CHECK = '''
+@pytest.mark.task("act")
+@pytest.mark.timeout(2)
+@pytest.mark.parametrize("case", [1, 2])
+def test_{name}(submission, case):
+    """act returns 1 when asked to {how}."""
+    assert submission.act("{how}") == 1
+
+'''
+ACT_GRADER = '"""Checks."""\n\nimport pytest\n\n'
+ACT_GRADER += "".join(ACT_CHECK.format(name=how.replace(" ", "_"), how=how) for how in ACTS)
+ACT_GRADER += '''
+@pytest.mark.task("rest", points=5)
+def test_rest(submission):
+    """rest returns 2."""
+    assert submission.rest() == 2
+'''
+
+HANG = """\
+import ctypes, os, signal
+def hang():
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    while True:
+        ctypes.CDLL(None).pause()
+"""
+HOSTILE = f"""
+{HANG}
+import pytest
+def act(how):
+    with open("calls.txt", "a") as file:
+        file.write(how + ",")
+    if how == "exit":
+        ctypes.CDLL(None)._exit(0)
+    if how == "segfault":
+        ctypes.string_at(0)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "end pytest":
+        pytest.exit("enough")
+    if how == "hang":
+        hang()
+    return 1
+
+def rest():
+    return 2
+"""
+
+AT_IMPORT = f"""
+{HANG}
+ctypes.CDLL(None)._exit(0)
+ctypes.string_at(0)
+raise KeyboardInterrupt
+hang()
+def act(how):
+    return 1
+
+def rest():
+    return 2
+"""
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Patience for tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervise, "GRACE_SECONDS", 2.0)
+        patch.setattr(loader, "CELL_SECONDS", 2.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def act_kit(tmp_path_factory) -> Course:
+    return write_kit(tmp_path_factory.mktemp("act"), solution=SOLUTION, grader=ACT_GRADER)
+
+
+def graded_apart(course: Course, text: str, folder: Path, **options: object) -> TopicResult:
+    path = folder / "demo.py"
+    path.write_text(text, encoding="utf-8")
+    return supervise.grade_apart(course, "demo", path, workdir=folder, **options).topic("demo")
+
+
+@pytest.fixture(scope="module")
+def hostile(act_kit, quick, tmp_path_factory) -> tuple[TopicResult, str]:
+    """What became of HOSTILE, and the calls of `act` that were made."""
+    folder = tmp_path_factory.mktemp("hostile")
+    result = graded_apart(act_kit, HOSTILE, folder)
+    return result, (folder / "calls.txt").read_text(encoding="utf-8")
+
+
+LOST = {
+    "exit": ("error", "it ended the whole process (exit code 0)"),
+    "segfault": ("error", "it crashed the whole process (SIGSEGV)"),
+    "kill": ("error", "it crashed the whole process (SIGKILL)"),
+    "interrupt": ("error", "it ends the program (KeyboardInterrupt())"),
+    "end_pytest": ("error", "it ends the program (Exit('enough'))"),
+    "hang": ("timeout", "it hung, and nothing could interrupt it"),
+}
+
+
+@pytest.mark.parametrize("check", LOST)
+def test_a_check_that_loses_its_process_is_charged_and_says_how(hostile, check):
+    status, words = LOST[check]
+    assert statuses(hostile[0])[check] == status
+    assert words in message(hostile[0], check)
+
+
+def test_checks_that_lose_no_process_keep_their_points(hostile):
+    assert earned(hostile[0]) == {"act": 1, "rest": 5}
+    assert hostile[0].complete
+
+
+def test_a_check_that_lost_its_process_is_not_tried_with_further_cases(hostile):
+    calls = hostile[1].split(",")
+    assert {how: calls.count(how) for how in ("exit", "segfault", "kill", "hang", "return")} == {
+        "exit": 1, "segfault": 1, "kill": 1, "hang": 1, "return": 2,
+    }  # fmt: skip
+
+
+def test_statements_that_lose_the_process_when_loaded_are_left_out(act_kit, quick, tmp_path):
+    result = graded_apart(act_kit, AT_IMPORT, tmp_path)
+    assert [text.partition(": ")[2] for text in problems(result)] == [
+        "it ended the whole process (exit code 0); left out",
+        "it crashed the whole process (SIGSEGV); left out",
+        "KeyboardInterrupt",
+        "it hung, and nothing could interrupt it; left out",
+    ]
+    assert earned(result) == {"act": len(ACTS), "rest": 5}
+
+
+LEFT_BEHIND = """
+import subprocess, fcntl
+file = open("lock", "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+child = subprocess.Popen(["sleep", "600"], pass_fds=[file.fileno()])
+open("made.txt", "w").write("made")
+import helper
+"""
+
+
+def free(path: Path) -> bool:
+    """Whether no process holds the lock any more; waits a while, since dying takes time."""
+    with path.open() as file:
+        for _ in range(300):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.1)
+            else:
+                return True
+    return False
+
+
+def test_files_of_the_submission_do_not_stand_before_the_graders_and_no_process_is_left(
+    shared_kit, tmp_path
+):
+    for name in ("random", "torch", "pytest", "conftest", "gradus", "json", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('hijacked')\n", encoding="utf-8")
+    (tmp_path / "helper.py").write_text("two = 2\n", encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n", encoding="utf-8")
+    text = answers(double=f"{LEFT_BEHIND}\ndef double(x): return helper.two * x")
+    result = graded_apart(shared_kit, text, tmp_path, hidden=True, seed=5)
+    assert (earned(result), problems(result)) == (POINTS, [])
+    assert (tmp_path / "made.txt").exists()
+    assert free(tmp_path / "lock")
+
+
+def test_one_task_can_be_graded_apart(shared_kit, tmp_path):
+    result = graded_apart(shared_kit, answers(), tmp_path, tasks=["Affine"])
+    assert earned(result) == {"double": 0, "row_means": 0, "Affine": 2}
+
+
+def test_a_grader_that_does_not_run_is_an_error_with_its_output(kit, tmp_path):
+    kit.grader("demo").write_text(f"import no_such_module\n{GRADER}", encoding="utf-8")
+    with pytest.raises(
+        GraderError, match=r"(?s)pytest did not get through \(exit code 2\).*no_such_module"
+    ):
+        graded_apart(kit, answers(), tmp_path)
+
+
+def test_a_submission_that_loses_too_many_processes_is_an_error(act_kit, tmp_path, monkeypatch):
+    monkeypatch.setattr(supervise, "RESTARTS", 0)
+    with pytest.raises(GraderError, match=r"pytest did not get through \(exit code -9\)"):
+        graded_apart(act_kit, "import os\nos.kill(os.getpid(), 9)", tmp_path)
