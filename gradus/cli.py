@@ -57,23 +57,27 @@ def progress(
 
     lines = overview(find_course())
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("topic", "points", "", "last check", "next"):
+    for name in ("topic", "points", "", "last check", "next task"):
         table.add_column(name, no_wrap=True)
     for line in lines:
         if line.result is None:
-            table.add_row(line.topic, "", "", "", line.note or f"gradus check {line.topic}")
+            table.add_row(line.topic, "", "", line.note, "")
             continue
         share = line.result.earned / max(1, line.result.possible)
         colour = "green" if share == 1 else "yellow"
-        after = f"gradus check {line.topic}.{line.next_task}" if line.next_task else "done"
         table.add_row(
             line.topic,
             f"{line.result.earned} / {line.result.possible}",
-            f"[{colour}]{'#' * int(20 * share):.<20}[/]",
-            line.checked + (" (edited since)" if line.changed else ""),
-            after,
+            f"[{colour}]{'#' * int(10 * share):.<10}[/]",
+            line.checked + (" edited" if line.changed else ""),
+            line.next_task or "done",
         )
-    console().print(table)
+    out = console()
+    out.print(table)
+    begun = next((line for line in lines if line.result is None or line.next_task), None)
+    if begun is not None:
+        target = f"{begun.topic}.{begun.next_task}" if begun.next_task else begun.topic
+        out.print(f"next: gradus check {target}")
 
 
 @app.command()

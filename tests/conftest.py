@@ -19,7 +19,7 @@ gc.freeze()  # each pytest run in this process collects garbage several times; t
 @pytest.fixture(scope="session")
 def shared_kit(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A small kit (tests/kits.py) that no test changes."""
-    return write_kit(tmp_path_factory.mktemp("kit"))
+    return write_kit(tmp_path_factory.mktemp("shared") / "kit")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import torch
 
 from gradus.authoring.export import export
 from gradus.course import Course, load_course
@@ -144,6 +145,7 @@ def test_affine_learns(submission, random):
     assert sorted(name for name, _ in affine.named_parameters()) == ["bias", "weight"]
 '''
 
+CASES = 6 + torch.cuda.is_available()  # public ones; a check that takes `device` runs on each
 POINTS = {"double": 3, "row_means": 2, "Affine": 2}
 CHECKS = {
     "double": ("test_twice_every_number", "test_double_leaves_its_input"),
@@ -209,7 +211,7 @@ def grade(
     course: Course, text: str | bytes, name: str = "demo.py", **options: object
 ) -> TopicResult:
     """Grade a file with this text in this process."""
-    path = course.root / "handed_in" / name
+    path = course.root.parent / "handed_in" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return grade_here(course, "demo", path, **options)

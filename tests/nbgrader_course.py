@@ -3,7 +3,6 @@
 import copy
 import csv
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import nbformat
 
 from gradus.classroom.course_folder import build_course
+from gradus.classroom.demo import nbgrader_environment
 from gradus.course import Course
 from gradus.topic import Topic
 
@@ -41,7 +41,7 @@ class Classroom:
         return subprocess.run(
             [sys.executable, "-m", "nbgrader", *words],
             cwd=cwd or self.folder,
-            env={**os.environ, "JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_CONFIG_DIR": str(settings)},
+            env={**nbgrader_environment(), "JUPYTER_CONFIG_DIR": str(settings)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,27 +2,21 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from gradus.grading import plugin
 from gradus.grading.loader import load_submission
 from gradus.grading.report_file import read_report
-from gradus.grading.run import grade_here
 from tests.kits import (
     POINTS,
     answers,
-    code_cells,
     earned,
     grade,
     message,
-    notebook,
     problems,
     statuses,
     with_cell,
 )
-
-NOTHING = dict.fromkeys(POINTS, 0)
 
 # What was written in place of `double` -> the status of its first check, and words of its message.
 FUNCTIONS = {
@@ -129,88 +123,6 @@ def test_a_statement_that_fails_when_loaded_costs_nothing_else(shared_kit, text)
 def test_warnings_output_and_settings_when_loaded_are_no_problem(shared_kit, recwarn, text):
     result = grade(shared_kit, with_cell(text))
     assert (problems(result), earned(result)) == ([], POINTS)
-
-
-def broken_syntax(source: str) -> str:
-    return source.replace("return 2 * x", "return 2 * (x")
-
-
-def test_a_syntax_error_in_a_file_with_cells_costs_only_its_cell(shared_kit):
-    result = grade(shared_kit, broken_syntax(answers()))
-    words = "demo.py:20: SyntaxError: '(' was never closed return 2 * (x ^"
-    assert problems(result) == [words]
-    assert words in message(result, "twice_every_number")
-    assert earned(result) == {**POINTS, "double": 0}
-
-
-def test_a_syntax_error_in_a_file_without_cells_costs_all_and_points_at_the_line(shared_kit):
-    text = "\n".join(code_cells(broken_syntax(answers())))
-    result = grade(shared_kit, text)
-    assert problems(result) == ["demo.py:8: SyntaxError: '(' was never closed return 2 * (x ^"]
-    assert earned(result) == NOTHING
-
-
-def test_a_syntax_error_in_a_notebook_costs_only_its_cell(shared_kit):
-    text = notebook(*code_cells(broken_syntax(answers())))
-    result = grade(shared_kit, text, "demo.ipynb")
-    assert problems(result) == [
-        "demo.ipynb cell 2:6: SyntaxError: '(' was never closed return 2 * (x ^"
-    ]
-    assert earned(result) == {**POINTS, "double": 0}
-
-
-def test_a_notebook_may_hold_magics_shell_lines_checks_and_other_languages(shared_kit):
-    cells = ["%matplotlib inline\n!ls\nprint?", "%%bash\nif [ 1 ]; then", *code_cells(answers()),
-             "files = !ls\ncheck('double')\n1 / 0", "%cd /\ntwo = double(torch.ones(1))"]  # fmt: skip
-    result = grade(shared_kit, notebook(*cells), "demo.ipynb")
-    assert problems(result) == ["demo.ipynb cell 7:3: ZeroDivisionError: division by zero"]
-    assert earned(result) == POINTS
-
-
-def test_a_notebook_of_format_3_is_graded(shared_kit):
-    v3 = nbformat.v3
-    sheet = v3.new_worksheet(cells=[v3.new_code_cell(text) for text in code_cells(answers())])
-    result = grade(shared_kit, v3.writes_json(v3.new_notebook(worksheets=[sheet])), "demo.ipynb")
-    assert earned(result) == POINTS
-
-
-FILES = {
-    "empty": ("demo.py", b" \n\n", "is empty. Did you save it? `gradus reset demo` makes a new one."),
-    "Latin-1": ("demo.py", answers().replace("Twice", "Zwölf").encode("latin-1"),
-        "line 16 is not UTF-8 text (byte 0xf6). Save the file with the encoding \"UTF-8\"."),
-    "UTF-16": ("demo.py", answers().encode("utf-16"), "line 1 is not UTF-8 text (byte 0xff)."),
-    "NUL bytes": ("demo.py", answers().encode() + b"\0", "is not a text file (it holds NUL bytes)."),
-    "6 MB": ("demo.py", answers().encode() + b"#" * 6_000_000, "is 6 MB large; at most 5 MB are read."),
-    "no JSON": ("demo.ipynb", b"import torch", "is not a notebook (NotJSONError: Notebook does not appear"),
-    "JSON, but no notebook": ("demo.ipynb", b"[1, 2]", "is not a notebook ("),
-    "cut off": ("demo.ipynb", notebook(*code_cells(answers()))[:-40].encode(), "is not a notebook ("),
-    "no cells": ("demo.ipynb", notebook().encode(), "is a notebook without cells. Was it saved after the work"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_an_unreadable_file_earns_nothing_and_says_why(shared_kit, name):
-    file, data, words = FILES[name]
-    result = grade(shared_kit, data, file)
-    assert problems(result)[0].startswith(f"{file}: {words}")
-    assert earned(result) == NOTHING
-    assert set(statuses(result).values()) == {"error"}
-    assert words[:20] in message(result, "affine_learns")
-
-
-def test_a_missing_file_earns_nothing_and_names_the_path(shared_kit):
-    result = grade_here(shared_kit, "demo", shared_kit.root / "elsewhere" / "demo.py")
-    [problem] = problems(result)
-    assert problem.startswith("demo.py: there is no file demo.py. Was it moved or renamed?")
-    assert earned(result) == NOTHING
-
-
-@pytest.mark.parametrize("data", [
-    b"\xef\xbb\xbf" + answers().encode(), answers().replace("\n", "\r\n").encode(),
-    answers().replace("\n", "\r").encode(), ("from __future__ import annotations\n" + answers()).encode(),
-], ids=["byte order mark", "CRLF", "CR", "future import"])  # fmt: skip
-def test_how_an_editor_saves_a_file_makes_no_difference(shared_kit, data):
-    assert earned(grade(shared_kit, data)) == POINTS
 
 
 def test_an_endless_loop_costs_its_check_alone(shared_kit, monkeypatch):

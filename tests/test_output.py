@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.kits import GRADER, answers
+from tests.kits import CASES, GRADER, answers
 
 WRONG_MEANS = "def row_means(table): return table.mean()"
 
@@ -43,7 +43,7 @@ def test_stubs_are_no_failures_to_read_about(run_pytest):
     run = run_pytest()
     run.stdout.fnmatch_lines(["  double       0 / 3    ..........  TODO", "next: double"])
     assert "FAILURES" not in run.stdout.str()
-    assert "6 todo" in run.stdout.str()
+    assert f"{CASES} todo" in run.stdout.str()
 
 
 def test_an_unloadable_file_is_told_once(kit, run_pytest):
@@ -64,7 +64,7 @@ def test_a_broken_grader_is_no_students_task(kit, run_pytest):
 def test_junit_reports_hold_tasks_points_and_messages(graded):
     graded(answers(row_means=WRONG_MEANS), "--junitxml=junit.xml")
     cases = {c.get("name"): c for c in ElementTree.parse("junit.xml").iter("testcase")}
-    assert len(cases) == 6
+    assert len(cases) == CASES
     properties = {
         p.get("name"): p.get("value") for p in cases["test_affine_learns"].iter("property")
     }

@@ -7,6 +7,7 @@ import pytest
 
 from gradus.grading.report_file import read_report
 from tests.kits import (
+    CASES,
     POINTS,
     answers,
     code_cells,
@@ -24,7 +25,7 @@ def test_without_options_the_exercise_is_graded(kit, run_pytest):
     run_pytest("--gradus-report=report.json").assert_outcomes()
     assert earned(read_report(Path("report.json")).topic("demo")) == dict.fromkeys(POINTS, 0)
     kit.exercise("demo").write_text(answers(), encoding="utf-8")
-    run_pytest("--gradus-report=report.json").assert_outcomes(passed=6, deselected=1)
+    run_pytest("--gradus-report=report.json").assert_outcomes(passed=CASES, deselected=1)
     topic = read_report(Path("report.json")).topic("demo")
     assert (earned(topic), topic.submission) == (POINTS, "exercises/demo.py")
 
@@ -36,7 +37,7 @@ def test_a_submission_is_a_file_a_folder_or_a_notebook(kit, run_pytest, place):
     (kit.root / "one.py").write_text(answers(), encoding="utf-8")
     (kit.root / "one.ipynb").write_text(notebook(*code_cells(answers())), encoding="utf-8")
     run_pytest(f"--submission={place}", "--gradus-report=report.json").assert_outcomes(
-        passed=6, deselected=1
+        passed=CASES, deselected=1
     )
     assert earned(read_report(Path("report.json")).topic("demo")) == POINTS
 

@@ -137,13 +137,20 @@ def read_gradebook(path: Path) -> list[Mark]:
         ]
 
 
+def nbgrader_environment() -> dict[str, str]:
+    """The environment for nbgrader's commands: they call `alembic` by name, also where no venv is active."""
+    scripts = str(Path(sys.executable).parent)
+    path = os.pathsep.join([scripts, os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "JUPYTER_PLATFORM_DIRS": "1"}
+
+
 def _nbgrader(folder: Path, *words: str, follow: Callable[[str], None] = lambda line: None) -> None:
     """Run one of nbgrader's commands in the course; `follow` is given each line of its log."""
     log = []
     with subprocess.Popen(
         [sys.executable, "-m", "nbgrader", *words],
         cwd=folder,
-        env={**os.environ, "JUPYTER_PLATFORM_DIRS": "1"},
+        env=nbgrader_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

@@ -104,15 +104,12 @@ class GradusExecute(NbGraderPreprocessor):
         """Grade one notebook and write the outputs of its cells.
 
         Raises:
-            GraderError: If a check is broken: nbgrader then reports this submission and records no mark.
+            GraderError: If a check is broken or did not run: nbgrader then reports this submission and
+                records no mark.
         """
         topic = resources["nbgrader"]["notebook"]
         result = self.grade(nb, topic, Path(resources["metadata"]["path"]))
-        broken = [check for check in result.checks() if check.status is Status.BROKEN]
-        if broken:
-            raise GraderError(
-                f"{topic}: no mark was recorded, since the grader is broken:\n{broken[0].message}"
-            )
+        _require_verdicts(result)
         for number, cell in enumerate(nb.cells, start=1):
             if cell.cell_type != "code":
                 continue
@@ -135,6 +132,21 @@ class GradusExecute(NbGraderPreprocessor):
             seed = secrets.randbelow(2**31)
             report = grade_apart(course, topic, path, hidden=True, seed=seed, workdir=workdir)
         return report.topic(topic)
+
+
+def _require_verdicts(result: TopicResult) -> None:
+    """A mark exists only where every check judged the answer.
+
+    Raises:
+        GraderError: If a check is broken, or did not run (it was skipped, or the run ended early).
+    """
+    for check in result.checks():
+        if check.status in (Status.BROKEN, Status.NOT_RUN):
+            is_what = "is broken" if check.status is Status.BROKEN else "did not run"
+            raise GraderError(
+                f"{result.name}: no mark was recorded, since the grader's check {check.check.name} "
+                f"{is_what}.\n{check.message}"
+            )
 
 
 def _score_output(result: TopicResult, task: str, number: int) -> Any:

@@ -259,6 +259,8 @@ class GradingSession:
         if hook is not None:
             hook(item=item)
         known: Any = item  # pytest.Function keeps its resolved fixtures
+        if not set(known._fixtureinfo.argnames) <= set(known.funcargs):
+            return False  # a fixture of the grader failed: the check could not even begin
         arguments = {name: known.funcargs[name] for name in known._fixtureinfo.argnames}
         arguments["submission"] = Submission(load_submission(reference, topic_of(item.path)))
         if "random" in arguments:

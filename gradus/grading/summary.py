@@ -19,11 +19,14 @@ def write_summary(terminal: Any, report: Report) -> None:
     for topic in report.topics:
         terminal.section(f"gradus: {topic.name}", sep="=", bold=True)
         _write_problems(terminal, topic)
-        width = max(len(task.name) for task in topic.tasks)
-        for task in topic.tasks:
+        shown = [task for task in topic.tasks if task.status is not Status.NOT_RUN] or topic.tasks
+        width = max(len(task.name) for task in shown)
+        for task in shown:
             _write_task(terminal, task, width)
-        total = f"{topic.earned:>4} / {topic.possible}"
-        terminal.write_line(f"  {'total':<{width}} {total}", bold=True)
+        total = f"{sum(t.earned for t in shown):>4} / {sum(t.possible for t in shown)}"
+        left_out = len(topic.tasks) - len(shown)
+        rest = f"       ({left_out} other tasks not run)" if left_out else ""
+        terminal.write_line(f"  {'total':<{max(width, 5)}} {total}{rest}", bold=True)
         for line in next_steps(topic):
             terminal.write_line(line)
 
