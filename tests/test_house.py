@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gradus.course import find_course
+from gradus.grading.checks import read_checks
+from gradus.grading.run import grade_here
+from gradus.topic import Topic
+
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"cli", "__main__"},
@@ -86,3 +91,27 @@ def test_the_links_of_the_documents_lead_somewhere():
 def test_ci_runs_the_readmes_own_test_command():
     assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
     assert "make test" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_message_in_the_readme_is_what_a_student_reads(tmp_path):
+    course = find_course(ROOT)
+    text = course.solution("cnn").read_text("utf-8")
+    assert text.count("sh, sw = as_pair(stride)") == 1
+    wrong = tmp_path / "cnn.py"
+    wrong.write_text(text.replace("sh, sw = as_pair(stride)", "sh, sw = 1, 1"), encoding="utf-8")
+    result = grade_here(course, "cnn", wrong, tasks=["conv2d"])
+    check = next(c for c in result.checks() if c.check.name == "test_stride_and_padding")
+    message = check.message.replace(f" --submission {wrong}", "")
+    assert message in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_readmes_table_of_topics_is_true():
+    course = find_course(ROOT)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\d+) \| (\d+) \|", (ROOT / "README.md").read_text("utf-8"), re.M
+    )
+    true = []
+    for name in course.topics:
+        points = sum(c.points for c in read_checks(course.grader(name)) if not c.hidden)
+        true.append((name, str(len(Topic.load(course.solution(name)).tasks)), str(points)))
+    assert rows == true
