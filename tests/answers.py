@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gradus.grading.checks import read_checks
 from gradus.topic import Topic
 
 
@@ -85,3 +86,29 @@ def affected_by(topic: Topic, task: str, mistakes: Path) -> set[str]:
         if not more:
             return affected
         affected |= more
+
+
+def tasks_that_may_notice(topic: Topic, task: str, grader: Path, mistakes: Path) -> list[str]:
+    """The tasks to grade for an answer to `task`: those that it affects, and those whose checks name it.
+
+    All others would run the very code of the reference under checks that never touch the answer.
+    """
+    tree = ast.parse(grader.read_text(encoding="utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+    def names(function: str, seen: set[str]) -> set[str]:
+        if function in seen or function not in functions:
+            return set()
+        nodes = list(ast.walk(functions[function]))
+        found = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+        found |= {
+            str(n.value) for n in nodes if isinstance(n, ast.Constant)
+        }  # getattr(student, "name")
+        for node in nodes:
+            if isinstance(node, ast.Name):
+                found |= names(node.id, seen | {function})
+        return found
+
+    affected = affected_by(topic, task, mistakes)
+    noticing = {c.task for c in read_checks(grader) if affected & names(c.name, set())}
+    return [name for name in topic.tasks if name in affected | noticing]

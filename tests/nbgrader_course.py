@@ -4,11 +4,16 @@ import copy
 import csv
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import nbformat
 
@@ -37,17 +42,62 @@ class Classroom:
 
     def nbgrader(self, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
         """Run one of nbgrader's commands; its log is in `stdout`."""
-        settings = self.folder.parent / "jupyter"  # not those of the person who runs the tests
         return subprocess.run(
             [sys.executable, "-m", "nbgrader", *words],
             cwd=cwd or self.folder,
-            env={**nbgrader_environment(), "JUPYTER_CONFIG_DIR": str(settings)},
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             check=False,
         )
+
+    @contextmanager
+    def formgrader(self) -> Iterator[Callable[[str], Any]]:
+        """Start a Jupyter server in the course; yields what posts to formgrader, as its buttons do."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        words = [
+            "--allow-root",
+            "--no-browser",
+            f"--port={port}",
+            "--IdentityProvider.token=a-secret",
+        ]
+        words += ["--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyter_server", *words],
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+        def post(place: str) -> Any:
+            address = f"http://127.0.0.1:{port}/formgrader/api/{place}"
+            headers = {"Authorization": "token a-secret"}
+            with urlopen(Request(address, b"", headers, method="POST")) as answer:
+                return json.load(answer)
+
+        try:
+            while server.poll() is None:
+                with (
+                    suppress(ConnectionRefusedError),
+                    socket.create_connection(("127.0.0.1", port)),
+                ):
+                    break
+                time.sleep(0.1)
+            yield post
+        finally:
+            server.terminate()
+            server.wait()
+
+    def _environment(self) -> dict[str, str]:
+        """Without the settings of the person who runs the tests."""
+        own = self.folder.parent / "jupyter"
+        names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+        return {**nbgrader_environment(), **{name: str(own / name) for name in names}}
 
     @property
     def release(self) -> Path:

@@ -1,5 +1,6 @@
 """Graders are graded: wrong answers lose points on their task, unusual right answers get full marks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from gradus.course import Course, find_course
 from gradus.grading.report import TopicResult
 from gradus.grading.run import grade_here
 from gradus.topic import Topic
-from tests.answers import Answer, affected_by, answers_in
+from tests.answers import Answer, affected_by, answers_in, tasks_that_may_notice
 
 COURSE = find_course(Path(__file__).parent)
 
@@ -23,10 +24,14 @@ def answers(room: str) -> list[object]:
 
 
 def graded(course: Course, name: str, answer: Answer, folder: Path) -> TopicResult:
-    """Grade one answer with every check, hidden ones too."""
+    """Grade one answer with every check that could notice it, hidden ones too."""
     path = folder / f"{name}.py"
-    path.write_text(answer.source(Topic.load(course.solution(name))), encoding="utf-8")
-    return grade_here(course, name, path, hidden=True)
+    topic = Topic.load(course.solution(name))
+    path.write_text(answer.source(topic), encoding="utf-8")
+    mistakes = course.root / "tests" / "mistakes" / f"{name}.py"
+    tasks = tasks_that_may_notice(topic, answer.task, course.grader(name), mistakes)
+    result = grade_here(course, name, path, hidden=True, tasks=tasks)
+    return replace(result, tasks=tuple(task for task in result.tasks if task.name in tasks))
 
 
 def lost(result: TopicResult) -> dict[str, list[str]]:

@@ -119,6 +119,14 @@ def test_an_old_mark_is_kept_and_force_takes_it_anew(graded):
     assert graded.classroom.marks() == graded.marks
 
 
+def test_formgraders_button_gives_the_same_mark(graded):
+    with graded.classroom.formgrader() as post:
+        answer = post("submission/demo/squares/autograde")
+    assert answer["success"], answer["error"]
+    assert "GradusExecute" in answer["log"]
+    assert graded.classroom.marks() == graded.marks
+
+
 def test_a_notebook_under_another_name_gets_no_mark_and_is_reported(graded):
     graded.classroom.hand_in("misnamed", graded.students["perfect"].notebook)
     path = graded.classroom.handed_in("misnamed")
@@ -166,27 +174,45 @@ def test_what_a_hidden_check_takes_away_shows_as_points_only(graded):
 # When the kit is at fault, and a real topic
 
 
-def test_a_broken_grader_gives_no_mark_says_so_and_spares_the_others(tmp_path, classroom):
-    broken = QUICK.replace("2 * x + 1, requires", "nobody_defined_this, requires")
+def test_a_broken_grader_gives_no_mark_spares_the_others_and_can_be_mended(tmp_path, classroom):
     kit = copy_kit(classroom.kit, tmp_path / "kit")
-    kit.grader("demo").write_text(broken, encoding="utf-8")
     other = Classroom.build(kit, tmp_path / "course")
     other.hand_in("reaches-it", filled(other.released(), right_answers(kit, "demo")))
-    other.hand_in("stub", other.released())
+    other.hand_in("untouched", other.released())
+
+    kit.grader("demo").write_text(QUICK.replace("2 * x + 1, requires", "undefined, requires"))
     done = other.nbgrader("autograde", "demo")
     assert done.returncode != 0
-    assert "no mark was recorded, since the grader is broken" in done.stdout
-    assert "nobody_defined_this" in done.stdout
-    assert not (other.folder / "autograded" / "reaches-it" / "demo").exists()
-    with Gradebook(f"sqlite:///{other.folder / 'gradebook.db'}") as gradebook:
-        scores = {
-            name: [
-                g.auto_score
-                for g in gradebook.find_submission_notebook("demo", "demo", name).grades
+    assert (
+        "no mark was recorded, since the grader's check test_affine_computes is broken"
+        in done.stdout
+    )
+    assert "NameError" in done.stdout
+    assert scores(other) == {"reaches-it": [None] * 3, "untouched": [0.0] * 3}
+
+    kit.grader("demo").write_text(
+        QUICK.replace("    assert isinstance", "    pytest.skip('no GPU')\n    assert isinstance")
+    )
+    done = other.nbgrader("autograde", "demo")
+    assert done.returncode != 0
+    assert "the grader's check test_affine_learns did not run" in done.stdout
+    assert scores(other)["reaches-it"] == [None] * 3
+
+    kit.grader("demo").write_text(QUICK)
+    assert other.nbgrader("autograde", "demo").returncode == 0
+    assert other.marks() == {"reaches-it": 7, "untouched": 0}
+
+
+def scores(classroom):
+    """What the gradebook holds for each student: None where there is no mark."""
+    with Gradebook(f"sqlite:///{classroom.folder / 'gradebook.db'}") as gradebook:
+        return {
+            student.id: [
+                grade.auto_score
+                for grade in gradebook.find_submission_notebook("demo", "demo", student.id).grades
             ]
-            for name in ("reaches-it", "stub")
+            for student in gradebook.students
         }
-    assert scores == {"reaches-it": [None] * 3, "stub": [0.0] * 3}
 
 
 def test_a_real_topic_is_released_and_graded_alike(tmp_path):

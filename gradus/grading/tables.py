@@ -17,7 +17,7 @@ MUTED = "color:var(--jp-ui-font-color2,#57606a)"
 TABLE = '<table style="border-collapse:collapse;border:0;margin:4px 0">'
 ROW = '<tr style="background:none">'
 CELL = "text-align:left;vertical-align:top;border:0;padding:2px 12px 2px 0"
-MONO = "font-family:monospace;padding-top:0;padding-bottom:0"
+MONO = "font-family:monospace;font-size:90%;padding-top:0;padding-bottom:0"
 
 
 def task_table(task: TaskResult, earned: float | None = None) -> str:
