@@ -90,9 +90,6 @@ def more(notebook, name):
     return next(cell for cell in notebook.cells if cell.metadata.get("more") == name)
 
 
-pytestmark = pytest.mark.xdist_group("notebook")
-
-
 def test_a_check_cell_shows_one_plain_float_and_a_table(executed):
     results = {
         task: result_of(cell_of(executed, f"check-{task}"))
