@@ -22,6 +22,13 @@ from gradus.grading.failure import (
     student_frames,
     with_reference_verdict,
 )
+from gradus.grading.items import (
+    case_id,
+    limit_of,
+    no_traceback,
+    raised_by_student,
+    shorten_output,
+)
 from gradus.grading.journal import Journal
 from gradus.grading.loader import Loaded, find_submission, load_submission, show_path, time_limit
 from gradus.grading.random_source import RandomSource
@@ -38,9 +45,6 @@ _running: list[str] = []  # node ids of the checks that run in this process now
 def grading_now() -> bool:
     """Whether a check is running in this process: `check(...)` inside a submission then does nothing."""
     return bool(_running)
-
-
-OUTPUT_LIMIT = 2_000  # characters of what a student's code printed that a failure shows
 
 
 class GradingSession:
@@ -106,7 +110,7 @@ class GradingSession:
         _running.append(item.nodeid)
         known: Any = item
         known.repr_failure = (
-            _no_traceback  # ours takes its place, and pytest's costs 0.1 s a failure
+            no_traceback  # ours takes its place, and pytest's costs 0.1 s a failure
         )
         try:
             with self._prepared(item):
@@ -123,10 +127,10 @@ class GradingSession:
             torch_settings_kept(),
         ):
             loaded = self.loaded(item)
-        _shorten_output(item)
+        shorten_output(item)
         self._current[item.nodeid] = Submission(loaded)
         self.journal.started(
-            item.nodeid, _time_limit(item), self._data(item, Verdict(Status.ERROR, ()))
+            item.nodeid, limit_of(item), self._data(item, Verdict(Status.ERROR, ()))
         )
         torch.manual_seed(
             self.random_of(item).seed()
@@ -180,7 +184,7 @@ class GradingSession:
 
     def finish(self, item: pytest.Item, call: pytest.CallInfo[None], report: Any) -> None:
         """Give a phase's report the check's status and words."""
-        _shorten_output(item)
+        shorten_output(item)
         report.sections = [
             (f"Captured {kind} {when}", text) for when, kind, text in item._report_sections
         ]
@@ -194,7 +198,9 @@ class GradingSession:
             )
         elif call.excinfo is None:
             verdict = Verdict(Status.PASSED, ())
-        elif call.excinfo.errisinstance(pytest.skip.Exception) and not _by_student(call, loaded):
+        elif call.excinfo.errisinstance(pytest.skip.Exception) and not raised_by_student(
+            call, loaded
+        ):
             verdict = Verdict(Status.NOT_RUN, (("skipped", str(call.excinfo.value)),))
         else:
             verdict = judge(call.excinfo.value, submission)
@@ -217,7 +223,7 @@ class GradingSession:
         return {
             "grader": str(item.path),
             "check": check.name,
-            "id": _case_id(item),
+            "id": case_id(item),
             "status": verdict.status.value,
             "message": message,
             "seconds": round(seconds, 3),
@@ -291,29 +297,3 @@ class GradingSession:
         if self.config.getoption("--gradus-seed"):
             parts += ["--gradus-seed", str(self.config.getoption("--gradus-seed"))]
         return " ".join(parts)
-
-
-def _no_traceback(excinfo: object, style: object = None) -> str:
-    return ""
-
-
-def _time_limit(item: pytest.Item) -> float:
-    mark = item.get_closest_marker("timeout")
-    return float(mark.args[0]) if mark is not None and mark.args else 0.0
-
-
-def _case_id(item: pytest.Item) -> str:
-    return item.name.partition("[")[2].rstrip("]")
-
-
-def _by_student(call: pytest.CallInfo[None], loaded: Loaded) -> bool:
-    assert call.excinfo is not None
-    return any(str(entry.path) in loaded.filenames for entry in call.excinfo.traceback)
-
-
-def _shorten_output(item: pytest.Item) -> None:
-    """Keep only the end of what was printed: megabytes help nobody."""
-    for index, (when, kind, text) in enumerate(item._report_sections):
-        if len(text) > OUTPUT_LIMIT + 100:
-            cut = f"... ({len(text):,} characters in all; the end of it:)\n{text[-OUTPUT_LIMIT:]}"
-            item._report_sections[index] = (when, kind, cut)

@@ -7,7 +7,6 @@ import copy
 import difflib
 import functools
 import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -214,11 +213,3 @@ def _tensor_copy(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.clone()  # an expanded tensor: its elements share memory
     twin = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device)
     return twin.copy_(tensor)
-
-
-def source_of(submission: Submission, name: str) -> str:
-    """The text of a student's function or class, dedented; empty where there is none."""
-    try:
-        return textwrap.dedent(inspect.getsource(submission._find(name)))
-    except (OSError, TypeError):
-        return ""

@@ -1,0 +1,37 @@
+"""Small questions about pytest items that are checks."""
+
+import pytest
+
+from gradus.grading.loader import Loaded
+
+OUTPUT_LIMIT = 2_000  # characters of what a student's code printed that a failure shows
+
+
+def no_traceback(excinfo: object, style: object = None) -> str:
+    """What pytest shows of an exception in a check: nothing, since our words take its place."""
+    return ""
+
+
+def limit_of(item: pytest.Item) -> float:
+    """Seconds that one case may take; 0 without a limit."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark is not None and mark.args else 0.0
+
+
+def case_id(item: pytest.Item) -> str:
+    """The parameters of a case, as pytest writes them between brackets."""
+    return item.name.partition("[")[2].rstrip("]")
+
+
+def raised_by_student(call: pytest.CallInfo[None], loaded: Loaded) -> bool:
+    """Whether the exception passed through the student's file."""
+    assert call.excinfo is not None
+    return any(str(entry.path) in loaded.filenames for entry in call.excinfo.traceback)
+
+
+def shorten_output(item: pytest.Item) -> None:
+    """Keep only the end of what was printed: megabytes help nobody."""
+    for index, (when, kind, text) in enumerate(item._report_sections):
+        if len(text) > OUTPUT_LIMIT + 100:
+            cut = f"... ({len(text):,} characters in all; the end of it:)\n{text[-OUTPUT_LIMIT:]}"
+            item._report_sections[index] = (when, kind, cut)
