@@ -91,8 +91,8 @@ def check(
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
     from gradus.grading.checks import require_task
-    from gradus.grading.report import Status
     from gradus.grading.supervise import grade_apart
+    from gradus.submission.status import Status
 
     course = find_course()
     topic, task = split_target(course, target)

@@ -16,9 +16,9 @@ from gradus.grading import (
     fail,
 )
 from gradus.grading.compare import Failure, Mismatch
-from gradus.grading.describe import describe_call
-from gradus.grading.loader import load_names
-from gradus.grading.submission import StudentError
+from gradus.submission.calls import StudentError
+from gradus.submission.describe import describe_call
+from gradus.submission.loader import load_names
 
 
 def grid(*shape: int) -> torch.Tensor:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gradus.grading import plugin
-from gradus.grading.loader import load_submission
 from gradus.grading.report_file import read_report
+from gradus.submission.loader import load_submission
 from tests.kits import (
     POINTS,
     answers,

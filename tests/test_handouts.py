@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gradus.course import find_course
-from gradus.grading.loader import load_submission
+from gradus.submission.loader import load_submission
 from gradus.topic import Topic
 
 COURSE = find_course(Path(__file__).parent)

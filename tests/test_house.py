@@ -19,6 +19,7 @@ LAYERS = (
     {"student", "classroom", "authoring"},
     {"grading"},
     {"isolation"},
+    {"submission"},
     {"torchvision_ops"},
     {"topic"},
     {"course"},

@@ -9,9 +9,9 @@ import pytest
 from gradus.authoring.export import outputs
 from gradus.course import find_course
 from gradus.grading.checks import read_checks, without_hidden
-from gradus.grading.loader import Loaded
-from gradus.grading.report import Status
 from gradus.grading.run import grade_here
+from gradus.submission.loader import Loaded
+from gradus.submission.status import Status
 from gradus.topic import Topic, todo_line
 from tests.answers import answers_in
 

@@ -9,8 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gradus.errors import ReportError
-from gradus.grading.report import Case, Check, Report, Status, TopicResult, assemble
+from gradus.grading.report import Case, Check, Report, TopicResult, assemble
 from gradus.grading.report_file import VERSION, read_report, to_json
+from gradus.submission.status import Status
 from tests.kits import POINTS, answers, earned, grade, statuses, with_cell
 
 DOCS = Path(__file__).parent.parent / "docs"

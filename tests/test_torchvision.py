@@ -46,7 +46,7 @@ def test_a_submission_may_import_torchvision(order, tmp_path):
     code = (
         "from pathlib import Path\n"
         "from gradus import torchvision_ops\n"
-        "from gradus.grading.loader import load_submission\n"
+        "from gradus.submission.loader import load_submission\n"
         f"{'import torch' if order == 'before' else ''}\n"
         "torchvision_ops.install()\n"
         f"loaded = load_submission(Path({str(path)!r}), 'demo')\n"

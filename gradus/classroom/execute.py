@@ -19,10 +19,11 @@ from traitlets import Unicode
 
 from gradus.course import load_course
 from gradus.errors import GraderError, SubmissionError
-from gradus.grading.notebook_source import read_notebook
-from gradus.grading.report import Problem, Status, TopicResult
+from gradus.grading.report import TopicResult
 from gradus.grading.supervise import grade_apart
 from gradus.grading.tables import task_table
+from gradus.submission.notebook_source import read_notebook
+from gradus.submission.status import Problem, Status
 
 CHECK_PREFIX = "check-"
 

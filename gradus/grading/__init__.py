@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from gradus.grading.compare import assert_matches, fail
     from gradus.grading.random_source import RandomSource
-    from gradus.grading.submission import Submission
+    from gradus.submission.calls import Submission
 
 __all__ = [
     "RandomSource",
@@ -30,18 +30,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "RandomSource": "random_source",
-    "Submission": "submission",
-    "assert_avoids": "assertions",
-    "assert_inputs_unchanged": "assertions",
-    "assert_matches": "compare",
-    "assert_raises": "assertions",
-    "assert_same_gradients": "assertions",
-    "fail": "compare",
+    "RandomSource": "grading.random_source",
+    "Submission": "submission.calls",
+    "assert_avoids": "grading.assertions",
+    "assert_inputs_unchanged": "grading.assertions",
+    "assert_matches": "grading.compare",
+    "assert_raises": "grading.assertions",
+    "assert_same_gradients": "grading.assertions",
+    "fail": "grading.compare",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"gradus.grading.{_HOMES[name]}"), name)
+    return getattr(import_module(f"gradus.{_HOMES[name]}"), name)

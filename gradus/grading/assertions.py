@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from gradus.grading.compare import DETACHED, Failure, Mismatch, assert_matches
-from gradus.grading.describe import describe, with_article
 from gradus.grading.random_source import RandomSource
-from gradus.grading.submission import StudentError, StudentFunction
+from gradus.submission.calls import StudentError, StudentFunction
+from gradus.submission.describe import describe, with_article
 
 
 def assert_same_gradients(

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import torch
 
-from gradus.grading.describe import (
+from gradus.grading.explain import constant_factor, equal_values, inside, same_as, shape_note
+from gradus.submission.describe import (
     SMALL,
     describe,
     dtype_text,
@@ -18,7 +19,6 @@ from gradus.grading.describe import (
     values_text,
     with_article,
 )
-from gradus.grading.explain import constant_factor, equal_values, inside, same_as, shape_note
 
 Suspects = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from gradus.grading.describe import number_text
+from gradus.submission.describe import number_text
 
 
 def inside(part: Callable[[Any], Any], key: Any) -> Callable[[Any], Any]:

@@ -9,10 +9,11 @@ from types import TracebackType
 import pytest
 
 from gradus.grading.compare import Failure, Mismatch
-from gradus.grading.exits import SubmissionExit
-from gradus.grading.loader import LoadTimeout, shortened
-from gradus.grading.report import LABEL, Check, Status
-from gradus.grading.submission import StudentError, Submission
+from gradus.grading.report import LABEL, Check
+from gradus.submission.calls import StudentError, Submission
+from gradus.submission.exits import SubmissionExit
+from gradus.submission.loader import LoadTimeout, shortened
+from gradus.submission.status import Status
 
 WIDTH = 79
 FRAMES = 3

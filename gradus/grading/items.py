@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradus.grading.loader import Loaded
+from gradus.submission.loader import Loaded
 
 OUTPUT_LIMIT = 2_000  # characters of what a student's code printed that a failure shows
 

@@ -5,14 +5,9 @@ from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import ReportError
-from gradus.grading.report import (
-    Check,
-    CheckResult,
-    Report,
-    Status,
-    TaskResult,
-)
+from gradus.grading.report import Check, CheckResult, Report, TaskResult
 from gradus.grading.report_file import read_report, to_json
+from gradus.submission.status import Status
 
 
 def last_report_path(course: Course, topic: str) -> Path:

@@ -15,7 +15,7 @@ from gradus.grading.stash import CASES
 if TYPE_CHECKING:
     from gradus.grading.random_source import RandomSource
     from gradus.grading.session import GradingSession
-    from gradus.grading.submission import Submission
+    from gradus.submission.calls import Submission
 
 SESSION = pytest.StashKey["GradingSession"]()
 SECONDS = 10  # of one case of a check, unless it has a timeout mark of its own

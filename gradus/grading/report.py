@@ -2,30 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from gradus.errors import ReportError
+from gradus.submission.status import Problem, Status
 
 LABEL = 11  # width of the column of labels (`called`, `expected`) in a message
-
-
-class Status(str, Enum):
-    """How a check ended. Only `passed` earns points."""
-
-    PASSED = "passed"
-    FAILED = "failed"  # the answer is wrong
-    TODO = "todo"  # the stub is still there
-    ERROR = "error"  # the student's code raised, exited or could not be loaded
-    TIMEOUT = "timeout"
-    BROKEN = "broken"  # the grader itself failed: nobody's answer was judged
-    NOT_RUN = "not run"  # not selected, or the run ended first
-
-    @classmethod
-    def worst(cls, statuses: Iterable["Status"]) -> "Status":
-        """The status of a check from those of its cases."""
-        found = set(statuses)
-        order = (cls.BROKEN, cls.TIMEOUT, cls.ERROR, cls.FAILED, cls.TODO, cls.NOT_RUN, cls.PASSED)
-        return next((status for status in order if status in found), cls.NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -115,16 +96,6 @@ class TaskResult:
         found = [result.status for result in self.checks]
         ran = [status for status in found if status is not Status.NOT_RUN]
         return Status.worst(ran) if ran else Status.NOT_RUN
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that kept (a part of) a submission from being loaded."""
-
-    where: str
-    message: str
-    names: tuple[str, ...] = ()  # functions and classes that are missing because of it
-    kind: Status = Status.ERROR
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gradus.errors import ReportError
-from gradus.grading.report import (
-    Case,
-    Check,
-    CheckResult,
-    Problem,
-    Report,
-    Status,
-    TaskResult,
-    TopicResult,
-)
+from gradus.grading.report import Case, Check, CheckResult, Report, TaskResult, TopicResult
+from gradus.submission.status import Problem, Status
 
 VERSION = 1
 

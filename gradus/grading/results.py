@@ -16,8 +16,9 @@ from gradus.errors import CourseError
 from gradus.grading import memory
 from gradus.grading.checks import read_checks, topic_of
 from gradus.grading.journal import Journal
-from gradus.grading.report import Case, Problem, Report, Status, TopicResult, assemble
+from gradus.grading.report import Case, Report, TopicResult, assemble
 from gradus.grading.report_file import to_json
+from gradus.submission.status import Problem, Status
 
 
 class Results:

@@ -57,7 +57,7 @@ def _torch_undisturbed() -> Iterator[None]:
     """Give back torch's random numbers and settings: a notebook goes on with them."""
     import torch
 
-    from gradus.grading.settings import torch_settings_kept
+    from gradus.submission.settings import torch_settings_kept
 
     devices = list(range(torch.cuda.device_count()))
     with torch_settings_kept(), torch.random.fork_rng(devices):
@@ -81,7 +81,7 @@ def grade_here(
         course: The kit.
         topic: One of its topics.
         submission: A file or folder; not needed with `loaded`.
-        loaded: A `gradus.grading.loader.Loaded` in place of a file.
+        loaded: A `gradus.submission.loader.Loaded` in place of a file.
         hidden: Run hidden checks too.
         tasks: Only these tasks; all when empty.
         seed: Of the random inputs.

@@ -14,7 +14,6 @@ from gradus import torchvision_ops
 from gradus.course import Course, find_course
 from gradus.errors import CourseError, GraderError
 from gradus.grading.checks import read_checks, topic_of
-from gradus.grading.exits import SubmissionExit, exits_intercepted
 from gradus.grading.failure import (
     Verdict,
     judge,
@@ -30,14 +29,16 @@ from gradus.grading.items import (
     shorten_output,
 )
 from gradus.grading.journal import Journal
-from gradus.grading.loader import Loaded, find_submission, load_submission, show_path, time_limit
 from gradus.grading.random_source import RandomSource
-from gradus.grading.report import Check, Status
+from gradus.grading.report import Check
 from gradus.grading.results import Results
-from gradus.grading.settings import torch_settings_kept
 from gradus.grading.stash import CASES
-from gradus.grading.submission import StudentError, Submission
 from gradus.grading.thresholds import read_thresholds
+from gradus.submission.calls import StudentError, Submission
+from gradus.submission.exits import SubmissionExit, exits_intercepted
+from gradus.submission.loader import Loaded, find_submission, load_submission, show_path, time_limit
+from gradus.submission.settings import torch_settings_kept
+from gradus.submission.status import Status
 
 _running: list[str] = []  # node ids of the checks that run in this process now
 

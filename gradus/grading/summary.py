@@ -3,7 +3,8 @@
 import shutil
 from typing import Any
 
-from gradus.grading.report import Report, Status, TaskResult, TopicResult
+from gradus.grading.report import Report, TaskResult, TopicResult
+from gradus.submission.status import Status
 
 MARKUP: dict[Status, dict[str, bool]] = {
     Status.PASSED: {"green": True},

@@ -18,9 +18,10 @@ import pytest
 from gradus.course import Course
 from gradus.errors import GraderError
 from gradus.grading.journal import read_journal
-from gradus.grading.report import Report, Status
+from gradus.grading.report import Report
 from gradus.grading.report_file import read_report
 from gradus.grading.run import arguments
+from gradus.submission.status import Status
 
 RESTARTS = 100  # each check can lose one process: more than any topic has
 START_SECONDS = 180.0  # to start Python and import torch on a slow and busy machine
@@ -123,7 +124,7 @@ def _supervise(words: list[str], journal: Path, cwd: Path, show: bool) -> _Ended
 
 def _patience(journal: Path) -> float:
     """Seconds until the next line of the journal is due."""
-    from gradus.grading.loader import CELL_SECONDS
+    from gradus.submission.loader import CELL_SECONDS
 
     lines = list(read_journal(journal))
     last = lines[-1] if lines else {"event": ""}

@@ -5,7 +5,8 @@ Colours are the notebook's own where it has them (JupyterLab, light or dark), el
 
 from html import escape
 
-from gradus.grading.report import LABEL, CheckResult, Status, TaskResult
+from gradus.grading.report import LABEL, CheckResult, TaskResult
+from gradus.submission.status import Status
 
 MARKS = {
     Status.PASSED: ("✓", "var(--jp-success-color1,#1a7f37)"),

@@ -35,9 +35,9 @@ class Checker:
             GradusError: If the topic has no such task, or this is not a notebook.
         """
         from gradus.grading.checks import require_task
-        from gradus.grading.loader import load_names
         from gradus.grading.run import grade_here
         from gradus.grading.session import grading_now
+        from gradus.submission.loader import load_names
 
         if grading_now():
             return Score(0.0)  # a submission that checks itself while it is being graded

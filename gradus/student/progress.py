@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from gradus.course import Course
 from gradus.errors import ReportError
 from gradus.grading.memory import last_report_path
-from gradus.grading.report import Status, TopicResult
+from gradus.grading.report import TopicResult
 from gradus.grading.report_file import read_report
+from gradus.submission.status import Status
 
 
 @dataclass(frozen=True)

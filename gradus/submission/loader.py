@@ -16,8 +16,8 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
 from gradus.errors import SubmissionError
-from gradus.grading.exits import SubmissionExit, exits_intercepted
-from gradus.grading.report import Problem, Status
+from gradus.submission.exits import SubmissionExit, exits_intercepted
+from gradus.submission.status import Problem, Status
 from gradus.topic import split_cells
 
 CELL_SECONDS = 20.0
@@ -170,7 +170,7 @@ def _pieces(path: Path, shown: str, data: bytes) -> list[Piece]:
             "is not a text file (it holds NUL bytes). Hand in the .py or .ipynb itself."
         )
     if path.suffix == ".ipynb":
-        from gradus.grading.notebook_source import code_cells
+        from gradus.submission.notebook_source import code_cells
 
         return [Piece(cell.text, f"{shown} cell {cell.number}", 1) for cell in code_cells(text)]
     cells = split_cells(text)

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from gradus.grading.describe import describe, describe_call
-from gradus.grading.loader import Loaded
-from gradus.grading.report import Status
+from gradus.submission.describe import describe, describe_call
+from gradus.submission.loader import Loaded
+from gradus.submission.status import Status
 
 
 class StudentError(Exception):
