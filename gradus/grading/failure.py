@@ -1,18 +1,17 @@
 """Say how a check ended and why: whose fault an exception is, and the text that the student reads."""
 
-import linecache
 import textwrap
-import traceback
 from dataclasses import dataclass
-from types import TracebackType
 
 import pytest
 
+from gradus.errors import GraderError
 from gradus.grading.compare import Failure, Mismatch
 from gradus.grading.report import LABEL, Check
 from gradus.submission.calls import StudentError, Submission
-from gradus.submission.exits import SubmissionExit
+from gradus.submission.exits import ProcessLost
 from gradus.submission.loader import LoadTimeout, shortened
+from gradus.submission.raised import Raised, raised
 from gradus.submission.status import Status
 
 WIDTH = 79
@@ -31,13 +30,19 @@ class Verdict:
 
 def judge(error: BaseException, submission: Submission) -> Verdict:
     """Classify what a check raised."""
-    frames = student_frames(error.__traceback__, submission._loaded.filenames)
+    came = raised(error, submission._loaded.filenames)
+    frames = came.frames
     record = submission._last_call
     called = ("called", record.text) if record else ("", "")
     if isinstance(error, StudentError):
-        return Verdict(error.kind, (("problem", str(error)),))
+        kind = error.kind if error.kind in (Status.TODO, Status.TIMEOUT) else Status.ERROR
+        return Verdict(kind, (("problem", str(error)),))
+    if isinstance(error, ProcessLost):
+        return Verdict(Status.ERROR, (("problem", str(error)),))
+    if isinstance(error, GraderError):
+        return Verdict(Status.BROKEN, (("problem", str(error)),))
     if isinstance(error, LoadTimeout) or _is_timeout(error):
-        place = f"it was at {_frame_text(frames[-1])}" if frames else ""
+        place = f"it was at {frames[-1]}" if frames else ""
         limit = str(error).partition("(>")[2].partition(")")[0] or "the time limit"
         return Verdict(
             Status.TIMEOUT,
@@ -54,13 +59,14 @@ def judge(error: BaseException, submission: Submission) -> Verdict:
     if isinstance(error, NotImplementedError) and frames:
         return Verdict(Status.TODO, (("", str(error) or "TODO"),))
     if frames:
-        cause = f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}"
-        return Verdict(Status.ERROR, (called, *_raised(error, frames)), cause=cause)
+        cause = f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].line_number}"
+        rows = (("raised", came.text), *(("", str(frame)) for frame in frames[-FRAMES:]))
+        return Verdict(Status.ERROR, (called, *rows), cause=cause)
     if isinstance(error, AssertionError):
         return Verdict(Status.FAILED, (called, ("problem", _assertion_text(error))))
     return Verdict(
         Status.BROKEN,
-        (called, *_unusable(error, record.returned if record else None)),
+        (called, *_unusable(came, record.returned if record else None)),
         certain=False,
     )
 
@@ -69,38 +75,14 @@ def _is_timeout(error: BaseException) -> bool:
     return isinstance(error, pytest.fail.Exception) and str(error).startswith("Timeout (")
 
 
-def _raised(
-    error: BaseException, frames: list[traceback.FrameSummary]
-) -> tuple[tuple[str, str], ...]:
-    if isinstance(error, SystemExit | SubmissionExit):
-        text = f"it ends the program ({error!r}): return a value, or raise an exception"
-    elif isinstance(error, pytest.skip.Exception | pytest.xfail.Exception | pytest.fail.Exception):
-        text = f"it steers pytest ({type(error).__name__}): return a value instead"
-    else:
-        text = "".join(traceback.format_exception_only(error)).strip()
-    return (("raised", text), *(("", _frame_text(frame)) for frame in frames[-FRAMES:]))
-
-
-def _unusable(error: BaseException, returned: str | None) -> tuple[tuple[str, str], ...]:
-    text = "".join(traceback.format_exception_only(error)).strip()
+def _unusable(error: Raised, returned: str | None) -> tuple[tuple[str, str], ...]:
     came = (("returned", returned),) if returned else ()
-    return (*came, ("problem", f"the check could not go on with this: {text}"))
+    return (*came, ("problem", f"the check could not go on with this: {error.text}"))
 
 
 def _assertion_text(error: AssertionError) -> str:
     text = str(error) or "an assertion of the check does not hold"
     return text.partition("\nassert ")[0]
-
-
-def student_frames(tb: TracebackType | None, filenames: set[str]) -> list[traceback.FrameSummary]:
-    """The frames of a traceback that lie in the student's files."""
-    return [frame for frame in traceback.extract_tb(tb) if frame.filename in filenames]
-
-
-def _frame_text(frame: traceback.FrameSummary) -> str:
-    line = linecache.getline(frame.filename, frame.lineno or 0).strip()
-    where = f"{frame.filename}:{frame.lineno} in {frame.name}"
-    return f"{where}\n    {line}" if line else where
 
 
 def with_reference_verdict(verdict: Verdict, reference_passes: bool | None) -> Verdict:

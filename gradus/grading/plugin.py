@@ -43,6 +43,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gradus-seed", type=int, default=0, metavar="N",
         help="Seed of the random inputs (default: 0). A grade is taken with a secret one.",
     )  # fmt: skip
+    group.addoption(
+        "--isolated", action="store_true",
+        help="Run the submission in a process of its own, in a sandbox where this system has one.",
+    )  # fmt: skip
     for name in ("--gradus-journal", "--gradus-workdir"):
         group.addoption(name, type=Path, metavar="PATH", help="For gradus itself.")
 
@@ -237,4 +241,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report."""
     if SESSION in session.config.stash and not hasattr(session.config, "workerinput"):
         grading = session.config.stash[SESSION]
+        grading.close()
         grading.results.write(own_work=grading.grades_own_work())

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -18,7 +18,6 @@ from gradus.grading.failure import (
     Verdict,
     judge,
     message_text,
-    student_frames,
     with_reference_verdict,
 )
 from gradus.grading.items import (
@@ -35,10 +34,15 @@ from gradus.grading.results import Results
 from gradus.grading.stash import CASES
 from gradus.grading.thresholds import read_thresholds
 from gradus.submission.calls import StudentError, Submission
-from gradus.submission.exits import SubmissionExit, exits_intercepted
+from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
 from gradus.submission.loader import Loaded, find_submission, load_submission, show_path, time_limit
+from gradus.submission.raised import raised
 from gradus.submission.settings import torch_settings_kept
 from gradus.submission.status import Status
+
+if TYPE_CHECKING:
+    from gradus.isolation.host import Host
+    from gradus.isolation.wall import Wall
 
 _running: list[str] = []  # node ids of the checks that run in this process now
 
@@ -60,6 +64,7 @@ class GradingSession:
         self.results = Results(config, self.journal)
         past = [data for _, data in self.journal.finished()]
         self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
+        self._wall: Wall | None = None  # made with the first check, where --isolated asks for one
         self._told: set[tuple[str, str, str]] = set()
         workdir: Path | None = config.getoption("--gradus-workdir")
         if workdir is not None:
@@ -95,6 +100,8 @@ class GradingSession:
         topic = topic_of(item.path)
         if topic in self.given:
             return self.given[topic]
+        if self.isolated:
+            return self._host(item).loaded
         if topic not in self._loaded:
             self._loaded[topic] = load_submission(
                 self.submission_path(item),
@@ -104,6 +111,40 @@ class GradingSession:
                 keyboard=not self.journal.kept,
             )
         return self._loaded[topic]
+
+    @property
+    def isolated(self) -> bool:
+        """Whether submissions run behind the wall."""
+        return bool(self.config.getoption("--isolated")) and not self.given
+
+    def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
+        """The process that holds a check's submission, or the reference."""
+        from gradus.isolation.host import Source
+        from gradus.isolation.wall import Wall
+
+        if self._wall is None:
+            self._wall = Wall(self.course_of(item).root)
+        path = reference or self.submission_path(item)
+        workdir: Path | None = self.config.getoption("--gradus-workdir")
+        chosen: Path | None = self.config.getoption("--submission")
+        alone = chosen is not None and not chosen.is_dir() and workdir is None
+        folder = None if reference or alone else workdir or path.parent
+        return self._wall.host(Source(path, topic_of(item.path), show_path(path), folder))
+
+    def close(self) -> None:
+        """End what runs of submissions."""
+        if self._wall is not None:
+            self._wall.close()
+
+    def _submission(self, item: pytest.Item, reference: Path | None = None) -> Submission:
+        """What a check is given: the submission, or the reference in its place."""
+        if self.isolated:
+            from gradus.isolation.host import IsolatedSubmission
+
+            return IsolatedSubmission(self._host(item, reference), getattr(item, "module", None))
+        if reference is None:
+            return Submission(self.loaded(item))
+        return Submission(load_submission(reference, topic_of(item.path)))
 
     @contextmanager
     def running(self, item: pytest.Item) -> Iterator[None]:
@@ -127,9 +168,8 @@ class GradingSession:
             capture.item_capture("setup", item) if capture else nullcontext(),
             torch_settings_kept(),
         ):
-            loaded = self.loaded(item)
+            self._current[item.nodeid] = self._submission(item)
         shorten_output(item)
-        self._current[item.nodeid] = Submission(loaded)
         self.journal.started(
             item.nodeid, limit_of(item), self._data(item, Verdict(Status.ERROR, ()))
         )
@@ -153,7 +193,7 @@ class GradingSession:
         except (pytest.exit.Exception, KeyboardInterrupt) as error:
             person = isinstance(error, KeyboardInterrupt) and not self.journal.kept
             loaded = self._current[item.nodeid]._loaded
-            if person or not student_frames(error.__traceback__, loaded.filenames):
+            if person or not raised(error, loaded.filenames).frames:
                 raise
             raise SubmissionExit(repr(error)).with_traceback(error.__traceback__) from None
 
@@ -205,6 +245,8 @@ class GradingSession:
             verdict = Verdict(Status.NOT_RUN, (("skipped", str(call.excinfo.value)),))
         else:
             verdict = judge(call.excinfo.value, submission)
+            if isinstance(call.excinfo.value, ProcessLost):
+                self._lost.add((str(item.path), check.name))
             if not verdict.certain:
                 verdict = with_reference_verdict(verdict, self.reference_passes(item))
         report.gradus = self._data(item, verdict, call.duration)
@@ -269,7 +311,7 @@ class GradingSession:
         if not set(known._fixtureinfo.argnames) <= set(known.funcargs):
             return False  # a fixture of the grader failed: the check could not even begin
         arguments = {name: known.funcargs[name] for name in known._fixtureinfo.argnames}
-        arguments["submission"] = Submission(load_submission(reference, topic_of(item.path)))
+        arguments["submission"] = self._submission(item, reference)
         if "random" in arguments:
             arguments["random"] = self.random_of(item)
         try:

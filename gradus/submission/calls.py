@@ -58,6 +58,7 @@ class Submission:
     def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
         self._last_call: CallRecord | None = None
+        self._signatures: dict[int, tuple[Any, inspect.Signature | None]] = {}
 
     def __getattr__(self, name: str) -> "StudentFunction":
         if name.startswith("__"):
@@ -68,10 +69,21 @@ class Submission:
         """Run `function(student, *args)` beside the student's code and return the data that it returns.
 
         For what cannot cross a process boundary: aliasing, hooks, identity. `student` has the student's
-        names as attributes. A probe returns data, never a verdict.
+        names as attributes, and `args` are copies. A probe returns data, never a verdict.
         """
         self._last_call = None
-        return function(_Student(self), *args)
+        return function(_Student(self), *_copies(args, probe=True))
+
+    def _signature(self, target: Any) -> inspect.Signature | None:
+        """The parameters of a function or class; None where they cannot be told."""
+        known = self._signatures.get(id(target))
+        if known is None or known[0] is not target:
+            try:
+                known = target, inspect.signature(target)
+            except (TypeError, ValueError):
+                known = target, None
+            self._signatures[id(target)] = known
+        return known[1]
 
     def _find(self, name: str) -> Any:
         found = vars(self._loaded.module).get(name, None)
@@ -133,10 +145,10 @@ class StudentFunction:
         Tensors, arrays and containers are copied on the way in, as they would be on the way into another
         process: what the student's code does to them never reaches the check. Gradients flow back through.
         """
-        args, kwargs = _copies((args, kwargs))
-        return self._call(args, kwargs)
+        return self.call_with(*_copies((args, kwargs)))
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call with these very arguments, and note the call."""
         record = CallRecord(describe_call(self._name, args, kwargs))
         self._submission._last_call = record
         self._require_signature(args, kwargs)
@@ -146,9 +158,12 @@ class StudentFunction:
 
     def observe(self, *args: Any, **kwargs: Any) -> Observed:
         """Call with copies of the arguments and tell what became of them."""
-        args, kwargs = _copies((args, kwargs))
+        return self.observe_with(*_copies((args, kwargs)))
+
+    def observe_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observed:
+        """Call with these very arguments, and tell what became of them."""
         with _CallLog() as log:
-            result = self._call(args, kwargs)
+            result = self.call_with(args, kwargs)
         return Observed(result, args, kwargs, tuple(sorted(log.names)))
 
     def _require_signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -157,9 +172,8 @@ class StudentFunction:
                 f"`{self._name}` is {describe(self._target)}, not a function or class; "
                 "was the name given to something else further down?"
             )
-        try:
-            signature = inspect.signature(self._target)
-        except (TypeError, ValueError):
+        signature = self._submission._signature(self._target)
+        if signature is None:
             return
         try:
             signature.bind(*args, **kwargs)
@@ -188,28 +202,49 @@ class _CallLog(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _copies(value: Any) -> Any:
-    """Copies of data, all the way down; functions, modules and generators are passed as they are."""
+def _copies(value: Any, *, probe: bool = False) -> Any:
+    """Copies of data, all the way down; functions, modules and generators are passed as they are.
+
+    For a `probe`, tensors that gradients end up in are passed as they are too, and expanded ones stay so.
+    """
     if isinstance(value, torch.Tensor):
-        return _tensor_copy(value)
+        return _tensor_copy(value, probe=probe)
     if isinstance(value, tuple):
-        items = [_copies(item) for item in value]
+        items = [_copies(item, probe=probe) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     if type(value) is list:
-        return [_copies(item) for item in value]
+        return [_copies(item, probe=probe) for item in value]
     if type(value) is dict:
-        return {key: _copies(item) for key, item in value.items()}
+        return {key: _copies(item, probe=probe) for key, item in value.items()}
     if type(value).__module__ == "numpy":
         return copy.copy(value)
     return value
 
 
-def _tensor_copy(tensor: torch.Tensor) -> torch.Tensor:
+def _tensor_copy(tensor: torch.Tensor, *, probe: bool) -> torch.Tensor:
     """The same values and, where possible, the same strides; part of the graph if the tensor is."""
+    if probe and tensor.requires_grad and tensor.is_leaf:
+        return tensor
     if tensor.requires_grad or tensor.layout is not torch.strided:
         return tensor.clone()
-    strides = tensor.stride()
-    if any(step == 0 and size > 1 for step, size in zip(strides, tensor.shape, strict=True)):
-        return tensor.clone()  # an expanded tensor: its elements share memory
-    twin = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device)
+    if is_expanded(tensor):
+        return unexpanded(tensor).clone().expand(tensor.shape) if probe else tensor.clone()
+    twin = torch.empty_strided(
+        tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
+    )
     return twin.copy_(tensor)
+
+
+def is_expanded(tensor: torch.Tensor) -> bool:
+    """Whether elements of a tensor share memory, as `expand` makes them."""
+    return any(
+        step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True)
+    )
+
+
+def unexpanded(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor that `expand` made this one of."""
+    for dim, step in enumerate(tensor.stride()):
+        if step == 0 and tensor.shape[dim] > 1:
+            tensor = tensor.narrow(dim, 0, 1)
+    return tensor

@@ -14,6 +14,10 @@ class SubmissionExit(BaseException):
         return str(self)
 
 
+class ProcessLost(BaseException):
+    """The student's process ended, or talks nonsense. No `except Exception` of a check may hide it."""
+
+
 @contextmanager
 def exits_intercepted() -> Iterator[None]:
     """Turn `os._exit` and `os.abort` into `SubmissionExit` in this thread of this process.

@@ -49,9 +49,12 @@ class Loaded:
     problems: list[Problem] = field(default_factory=list)
     filenames: set[str] = field(default_factory=set)
     sha256: str = ""
+    defined: list[str] | None = None  # the names, where the module is in another process
 
     def names(self) -> list[str]:
         """What the student defines, without underscores."""
+        if self.defined is not None:
+            return self.defined
         return [name for name in vars(self.module) if not name.startswith("_")]
 
 
@@ -72,6 +75,7 @@ def load_submission(
     before: Callable[[str], None] = lambda where: None,
     lost: Mapping[str, str] | None = None,
     keyboard: bool = True,
+    shown: str | None = None,
 ) -> Loaded:
     """Run the student's file, statement by statement, and keep what it defines.
 
@@ -85,13 +89,14 @@ def load_submission(
         before: Called with the place (`file:line`) of each statement before it runs.
         lost: Places whose statement ended an earlier process -> what to tell; they are not run again.
         keyboard: Whether a KeyboardInterrupt comes from a person, who means the whole run.
+        shown: What messages call the file; by default its path as seen from the working folder.
     """
     path = find_submission(where, topic)
-    loaded = Loaded(ModuleType(f"submission_{topic}"), path, show_path(path))
+    loaded = Loaded(ModuleType(f"submission_{topic}"), path, shown or show_path(path))
     loaded.module.__file__ = str(path)
     sys.modules[loaded.module.__name__] = loaded.module  # pickling and inspect look it up there
     try:
-        data = _read_bytes(path, topic)
+        data = read_source(path, topic, loaded.shown)
         loaded.sha256 = hashlib.sha256(data).hexdigest()
         pieces = _pieces(path, loaded.shown, data)
     except SubmissionError as error:
@@ -136,12 +141,17 @@ def shortened(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _read_bytes(path: Path, topic: str) -> bytes:
+def read_source(path: Path, topic: str, shown: str) -> bytes:
+    """The bytes of a file that was handed in; `shown` is what messages call it.
+
+    Raises:
+        SubmissionError: If there is no such file, or it is empty or too large.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise SubmissionError(
-            f"there is no file {show_path(path)}. Was it moved or renamed? "
+            f"there is no file {shown}. Was it moved or renamed? "
             f"`gradus reset {topic}` makes a new one."
         ) from error
     except OSError as error:

@@ -1,0 +1,158 @@
+"""Gradients across the wall: a call's results hang on a node whose backward pass runs on the other side."""
+
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from gradus.isolation.wire import WireError
+
+# (number of the graph, gradients of its outputs, which inputs to give, keep the graph, differentiate again)
+# -> (gradients of the inputs that were asked for, number of a graph of those gradients)
+Pull = Callable[
+    [int, list[torch.Tensor | None], list[bool], bool, bool],
+    tuple[list[torch.Tensor | None], int | None],
+]
+
+
+@dataclass
+class Graph:
+    """A call whose results the other side may ask gradients of."""
+
+    outputs: list[torch.Tensor]
+    inputs: list[torch.Tensor]
+
+
+class Graphs:
+    """The graphs that this side keeps for the other."""
+
+    def __init__(self) -> None:
+        self._graphs: dict[int, Graph] = {}
+        self._next = 0
+
+    def add(self, outputs: list[torch.Tensor], inputs: list[torch.Tensor]) -> int:
+        """Keep a graph; its number."""
+        self._next += 1
+        self._graphs[self._next] = Graph(outputs, inputs)
+        return self._next
+
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Free graphs that the other side has let go."""
+        for number in numbers:
+            self._graphs.pop(number, None)
+
+    def pull(
+        self,
+        number: Any,
+        gradients: list[torch.Tensor | None],
+        wanted: list[bool],
+        keep: bool,
+        again: bool,
+    ) -> tuple[list[torch.Tensor | None], int | None]:
+        """Gradients of a graph's inputs.
+
+        Raises:
+            WireError: If there is no such graph, or the gradients do not fit it.
+            RuntimeError: torch's own, such as that the graph was freed.
+        """
+        graph = self._graphs.get(number) if type(number) is int else None
+        if (
+            graph is None
+            or len(gradients) != len(graph.outputs)
+            or len(wanted) != len(graph.inputs)
+        ):
+            raise WireError("gradients for no known result")
+        pairs = [(o, g) for o, g in zip(graph.outputs, gradients, strict=True) if g is not None]
+        targets = [x for x, want in zip(graph.inputs, wanted, strict=True) if want]
+        found: list[torch.Tensor | None] = [None] * len(targets)
+        upstream = [g.detach().requires_grad_(again) for _, g in pairs]
+        if pairs and targets:
+            found = list(
+                torch.autograd.grad(
+                    [o for o, _ in pairs],
+                    targets,
+                    upstream,
+                    retain_graph=keep or again,
+                    create_graph=again,
+                    allow_unused=True,
+                )
+            )
+        if not again:
+            return found, None
+        present = [g for g in found if g is not None and g.requires_grad]
+        return found, self.add(present, [*upstream, *graph.inputs]) if present else None
+
+
+class _Bridge(torch.autograd.Function):
+    """Outputs that were computed elsewhere, as functions of inputs that are here."""
+
+    @staticmethod
+    def forward(ctx: Any, pull: Pull, token: "Token", outputs: Any, *inputs: Any) -> Any:
+        ctx.pull, ctx.token = pull, token
+        ctx.set_materialize_grads(False)
+        ctx.inputs = inputs[
+            1:
+        ]  # saved as they are: whether they have changed is the other side's to say
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        inputs, wanted = ctx.inputs, list(ctx.needs_input_grad[4:])
+        again = torch.is_grad_enabled()  # create_graph=True
+        found, graph = ctx.pull(ctx.token.number, list(gradients), wanted, _keeps_graph(), again)
+        if len(found) != sum(wanted):
+            raise WireError("the wrong number of gradients")
+        if graph is not None:
+            upstream = [g for g in gradients if g is not None]
+            found = attach(found, graph, [*upstream, *inputs], ctx.pull, ctx.token.freed)
+        rest = iter(_fitting(found, [x for x, want in zip(inputs, wanted, strict=True) if want]))
+        return (None, None, None, None, *(next(rest) if want else None for want in wanted))
+
+
+class Token:
+    """Lives as long as a graph of the other side's is needed here."""
+
+    def __init__(self, number: int, freed: list[int]) -> None:
+        self.number, self.freed = number, freed
+        weakref.finalize(self, freed.append, number)
+
+
+def attach(
+    outputs: Sequence[torch.Tensor | None],
+    number: int,
+    inputs: Sequence[torch.Tensor],
+    pull: Pull,
+    freed: list[int],
+) -> list[torch.Tensor | None]:
+    """Let gradients flow from `outputs`, computed elsewhere in graph `number`, to `inputs`.
+
+    Args:
+        outputs: Tensors without history; None stays None.
+        number: Of the graph, on the side that keeps it.
+        inputs: What it was computed from, on this side.
+        pull: Asks the other side for gradients.
+        freed: Gets the number when the graph is no longer needed here.
+    """
+    # Without an input that requires grad the results would not either: the anchor is one that always does.
+    anchor = torch.zeros((), requires_grad=True)
+    present = [x for x in outputs if x is not None]
+    with torch.enable_grad():
+        linked = iter(_Bridge.apply(pull, Token(number, freed), present, anchor, *inputs))  # type: ignore[no-untyped-call]
+    return [None if x is None else next(linked) for x in outputs]
+
+
+def _keeps_graph() -> bool:
+    """Whether the backward pass that runs now was told to `retain_graph`."""
+    asked = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return bool(asked()) if asked is not None else True
+
+
+def _fitting(
+    gradients: list[torch.Tensor | None], inputs: list[torch.Tensor]
+) -> list[torch.Tensor | None]:
+    for gradient, x in zip(gradients, inputs, strict=True):
+        if gradient is not None and (gradient.shape != x.shape or gradient.dtype != x.dtype):
+            raise WireError("a gradient of another shape than its input")
+    return gradients

@@ -1,0 +1,240 @@
+"""A submission behind the wall: starts its worker, loads it, and starts another when that one is lost."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gradus.errors import SubmissionError
+from gradus.isolation.channel import Channel
+from gradus.isolation.judge import Judge, Whole
+from gradus.isolation.slot import Slot, Worker
+from gradus.isolation.wire import WireError
+from gradus.submission.calls import CallRecord, Observed, StudentFunction, Submission
+from gradus.submission.describe import describe_call
+from gradus.submission.exits import ProcessLost
+from gradus.submission.loader import CELL_SECONDS, Loaded, read_source
+from gradus.submission.status import Problem, Status
+
+RESTARTS = 100  # statements of one file that may each end a process while it is loaded
+GRACE_SECONDS = 30.0
+MOST_FILES = 2_000
+MOST_BYTES = 64 << 20  # of the files that are handed in together
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was handed in.
+
+    Attributes:
+        path: The file.
+        topic: Its topic.
+        shown: What messages call the file.
+        folder: Handed in with the file: the student's code may read what lies there. None: the file alone.
+    """
+
+    path: Path
+    topic: str
+    shown: str
+    folder: Path | None = None
+
+
+class Host:
+    """One submission and the worker that holds it at the moment.
+
+    Args:
+        slot: Where workers come from.
+        source: What was handed in.
+        import_from: Folders that the student's code may import from.
+    """
+
+    def __init__(self, slot: Slot, source: Source, import_from: Sequence[Path] = ()) -> None:
+        self._slot, self._source = slot, source
+        self._import_from = [str(path) for path in import_from]
+        self._lost: dict[str, str] = {}  # statements that ended a worker -> what to tell
+        self._worker: Worker | None = None
+        self._judge: Judge | None = None
+        self.known: set[str] = set()  # names that the submission is known to define
+        self.loaded = Loaded(ModuleType(f"submission_{source.topic}"), source.path, source.shown)
+        self._load()
+
+    def judge(self) -> Judge:
+        """The conversation with a living worker, in which the submission is loaded."""
+        if self._judge is None or self._judge.lost is not None:
+            self._load()
+        assert self._judge is not None
+        return self._judge
+
+    def begin(self, grader: ModuleType | None) -> None:
+        """A new check of this grader file."""
+        if not self.loaded.sha256:
+            return  # there is no file, and so no process
+        with contextlib.suppress(ProcessLost):  # then the check's first call will tell
+            judge = self.judge()
+            if grader is not None:
+                judge.by_value(grader)
+            judge.begin()
+
+    def close(self) -> None:
+        """End the worker; the next call starts another one."""
+        self._ended(None)
+        self._judge = None
+
+    def _load(self) -> None:
+        source = self._source
+        self.known.clear()
+        try:
+            data = read_source(source.path, source.topic, source.shown)
+        except SubmissionError as error:
+            self.loaded.problems[:] = [Problem(source.shown, str(error))]
+            return
+        self.loaded.sha256 = hashlib.sha256(data).hexdigest()
+        files = {**_files_beside(source), source.path.name: data}
+        for _ in range(RESTARTS):
+            judge = self._start()
+            try:
+                self._take(self._ask_to_load(judge, files))
+            except ProcessLost as error:
+                if not judge.loading:
+                    self._give_up(str(error))
+                    return
+                self._lost[judge.loading] = f"{error}; left out"
+            else:
+                return
+        self._give_up("too many of its statements end the process")
+
+    def _ask_to_load(self, judge: Judge, files: dict[str, bytes]) -> Any:
+        about = {
+            "file": self._source.path.name,
+            "topic": self._source.topic,
+            "shown": self._source.shown,
+            "lost": self._lost,
+            "import_from": self._import_from,
+        }
+        return judge.request("load", about, files, seconds=CELL_SECONDS + GRACE_SECONDS)
+
+    def _start(self) -> Judge:
+        self.close()
+        self._worker = worker = self._slot.start()
+        self._judge = Judge(
+            Channel(worker.socket, judge=True), interrupt=worker.interrupt, ended=self._ended
+        )
+        return self._judge
+
+    def _take(self, told: Any) -> None:
+        """Believe what the worker says of its file, as far as it is well-formed."""
+        try:
+            problems, names, filenames = told
+            self.loaded.problems[:] = [
+                Problem(str(where), str(text), tuple(map(str, missing)), _kind(kind))
+                for where, text, missing, kind in problems
+            ]
+            self.loaded.defined = [str(name) for name in names]
+            self.loaded.filenames = {str(name) for name in filenames}
+        except (TypeError, ValueError):
+            self._give_up("its process sent something that is no answer")
+
+    def _give_up(self, words: str) -> None:
+        self.loaded.problems[:] = [Problem(self._source.shown, words)]
+        self.loaded.defined = []
+
+    def _ended(self, error: Exception | None) -> str:
+        """End the worker; how it ended, in words."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return "its process is gone"
+        ended = worker.stop()
+        if isinstance(error, TimeoutError):
+            return "it hung, and nothing could interrupt it"
+        if isinstance(error, WireError):
+            return f"its process sent something that is no answer ({error})"
+        return ended.words
+
+
+def _kind(value: object) -> Status:
+    kind = Status(value)
+    return kind if kind in (Status.TODO, Status.TIMEOUT) else Status.ERROR
+
+
+def _files_beside(source: Source) -> dict[str, bytes]:
+    """The files that were handed in together with the submission."""
+    if source.folder is None:
+        return {}
+    files: dict[str, bytes] = {}
+    size = 0
+    for path in sorted(source.folder.rglob("*")):
+        inside = path.relative_to(source.folder)
+        if path.is_symlink() or not path.is_file() or any(p.startswith(".") for p in inside.parts):
+            continue
+        size += path.stat().st_size
+        if len(files) >= MOST_FILES or size > MOST_BYTES:
+            break
+        files[inside.as_posix()] = path.read_bytes()
+    return files
+
+
+class IsolatedSubmission(Submission):
+    """The student's names as attributes, behind the wall."""
+
+    def __init__(self, host: Host, grader: ModuleType | None = None) -> None:
+        super().__init__(host.loaded)
+        self._host = host
+        host.begin(grader)
+
+    def __getattr__(self, name: str) -> "StudentFunction":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = self._host.known
+        if name not in known:
+            self._ask("exists", name)
+            known.add(name)
+        return IsolatedFunction(self, name)
+
+    def probe(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run `function(student, *args)` in the student's process, and return the data that it returns."""
+        judge = self._host.judge()
+        judge.record = None
+        try:
+            return self._ask("probe", Whole(function), list(args))
+        finally:
+            record = judge.record
+            self._last_call = None if record is None else CallRecord(*record)
+
+    def _ask(self, operation: str, *words: Any, copies: bool = False) -> Any:
+        if not self.loaded.sha256:  # there is no file: the words are known without a process
+            return self._find(str(words[0]))
+        return self._host.judge().request(operation, *words, copies=copies)
+
+    @property
+    def loaded(self) -> Loaded:
+        return self._loaded
+
+
+class IsolatedFunction(StudentFunction):
+    """A function or class of the student's, in another process."""
+
+    def __init__(self, submission: IsolatedSubmission, name: str) -> None:
+        super().__init__(submission, name, None)
+        self._isolated = submission
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the student's function with copies of data, or build the student's class."""
+        return self._noted("function", args, kwargs)
+
+    def observe(self, *args: Any, **kwargs: Any) -> Observed:
+        """Call with copies of the arguments and tell what became of them."""
+        result, left, named, calls = self._noted("observe", args, kwargs)
+        return Observed(result, tuple(left), named, tuple(calls))
+
+    def _noted(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        record = CallRecord(describe_call(self.__name__, args, kwargs))
+        self._isolated._last_call = record
+        judge = self._isolated._host.judge()
+        judge.record = None
+        try:
+            return self._isolated._ask(operation, self.__name__, list(args), kwargs, copies=True)
+        finally:
+            record.returned = judge.record[1] if judge.record is not None else None

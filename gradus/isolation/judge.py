@@ -1,0 +1,274 @@
+"""The judge's side of the conversation: asks the worker, and believes nothing but data.
+
+It never unpickles a byte that comes from a worker, and hands out nothing but what a check itself passes
+to the student's code: copies of data, functions that may be called, iterators that may be advanced.
+"""
+
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+import torch
+from torch import nn
+
+from gradus.isolation.channel import Channel, ChannelClosed
+from gradus.isolation.exceptions import rebuild_exception
+from gradus.isolation.modules import RemoteModule, build
+from gradus.isolation.objects import (
+    dump,
+    import_name,
+    is_callback,
+    is_iterator,
+    send_by_value,
+    set_state,
+)
+from gradus.isolation.peer import Message, Peer
+from gradus.isolation.proxies import Remote, proxy_class
+from gradus.isolation.shared import Shared
+from gradus.isolation.wire import Decoder, Node, WireError
+from gradus.submission.calls import StudentFunction
+from gradus.submission.exits import ProcessLost, SubmissionExit
+from gradus.submission.raised import Raised, raised
+
+MOST_PROXIES = 100_000  # objects of one submission that a check may hold at a time
+_FINAL = 1 << 20  # characters of output taken with one message
+
+
+class Whole:
+    """An object that goes to the worker as it is, although it could be called from there."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Judge(Peer):
+    """Talks with one worker.
+
+    Args:
+        channel: The connection.
+        interrupt: Makes the worker stop what it is doing and tell where it was.
+        ended: Ends the worker, and tells in words why (what went wrong here is passed in).
+    """
+
+    sends_copies = True
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        interrupt: Callable[[], object],
+        ended: Callable[[Exception | None], str],
+    ) -> None:
+        super().__init__(channel, Shared(0, strong=False))
+        self._interrupt, self._ended = interrupt, ended
+        self.lost: str | None = None  # what ended the worker
+        self.record: tuple[str, str | None] | None = None  # the last call that a probe made
+        self.loading = ""  # the statement that the worker runs while it loads
+        self._depth = 0
+        self._proxies: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self._sent: dict[int, Any] = {}  # number of a whole object -> what was sent of it
+
+    def request(self, operation: str, *words: Any, **settings: Any) -> Any:
+        """Ask the worker.
+
+        Raises:
+            ProcessLost: If it is gone, or answered with something that is no answer.
+            Exception: What the student's code raised.
+        """
+        if self.lost is not None:
+            raise ProcessLost(self.lost)
+        self._depth += 1
+        try:
+            return super().request(operation, *words, **settings)
+        except (ChannelClosed, WireError, TimeoutError) as error:
+            raise self._loses(error) from None
+        except SubmissionExit:
+            raise
+        except BaseException as error:
+            if not isinstance(error, Exception) and self._depth == 1:
+                self._stopped(error)  # a time limit struck while the worker was at work
+            raise
+        finally:
+            self._depth -= 1
+
+    def _loses(self, error: Exception) -> BaseException:
+        words = self._ended(error)
+        self.lost = self.lost or words
+        return ProcessLost(self.lost)
+
+    def _stopped(self, error: Any) -> None:
+        """Ask where the student's code was, and end the worker: nobody knows what it will say next."""
+        frames = getattr(self._where(), "frames", ())
+        self.lost = "its process was stopped by the time limit"
+        self._ended(None)
+        error.raised_elsewhere = Raised("", frames)
+
+    def _where(self) -> Raised | None:
+        self._interrupt()
+        try:
+            for _ in range(100):
+                message, body = self._receive(1.0)
+                if message["kind"] == "raised":
+                    told = self._decoder(body).value(message["value"])
+                    error = rebuild_exception(told, self.originals)
+                    return raised(error, ())
+        except (ChannelClosed, WireError, TimeoutError, OSError):
+            pass
+        return None
+
+    def begin(self) -> None:
+        """A new check: what the last one passed to the worker is no longer valid."""
+        self.handles.clear()
+        self._sent.clear()
+        self.record = None
+        self.request("begin")
+
+    # What a worker may ask for
+
+    def serve(self, operation: str, words: list[Any]) -> Any:
+        """Serve a call of a function that was passed in, an iterator's next item, or gradients."""
+        if operation == "callback" and len(words) == 3:
+            function, args, kwargs = words
+            if not callable(function) or type(args) is not list or type(kwargs) is not dict:
+                raise WireError("a malformed call")
+            return function(*args, **kwargs)
+        if operation == "advance" and len(words) == 1:
+            try:
+                return [next(words[0])]
+            except StopIteration:
+                return []
+        if operation == "pull" and len(words) == 5:
+            return self.give_gradients(words)
+        raise WireError("a request that is none of the worker's business")
+
+    def hides(self, error: BaseException) -> bool:
+        """A time limit or a person's Ctrl+C ends the judge's own work."""
+        return not isinstance(error, Exception) or isinstance(error, WireError)
+
+    def note(self, kind: Any, value: Any) -> bool:
+        """The worker tells which statement it runs."""
+        if kind != "loading" or type(value) is not str:
+            return False
+        self.loading = value[:1_000]
+        return True
+
+    def take_more(self, more: dict[str, Any]) -> None:
+        """Take output, the last call, and what changed of objects that both sides know."""
+        for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
+            text = more.get(name)
+            if type(text) is str and text:
+                stream.write(text[-_FINAL:])
+        record = more.get("record")
+        if record is not None:
+            text, returned = record
+            if type(text) is not str or not (returned is None or type(returned) is str):
+                raise WireError("a malformed call")
+            self.record = text, returned
+        try:
+            for number, state in more.get("states", ()):
+                if number in self.handles:
+                    set_state(self.handles.get(number), state)
+        except (TypeError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+            raise WireError(f"a malformed state ({type(error).__name__})") from None
+        for parts in more.get("modules", ()):
+            self._module(parts)
+
+    # Objects on the wire
+
+    def pack(self, value: Any, message: Message) -> Node:
+        """How a check's object goes to the worker."""
+        if isinstance(value, Remote):
+            if value._judge is not self:
+                raise WireError("an object of a submission's process that has ended")
+            return {"$": "yours", "n": vars(value)["_number"]}
+        if isinstance(value, StudentFunction):
+            return {"$": "name", "v": value.__name__}
+        name = import_name(value)
+        if name is not None:
+            return {"$": "import", "v": name}
+        if isinstance(value, torch.Generator):
+            return self._generator(value, message)
+        if is_callback(value):
+            called = getattr(value, "__name__", type(value).__name__)
+            return {"$": "callback", "n": self.handles.number(value), "name": str(called)}
+        if is_iterator(value):
+            return {"$": "iterator", "n": self.handles.number(value)}
+        return self._whole(value.value if isinstance(value, Whole) else value, message)
+
+    def _generator(self, value: torch.Generator, message: Message) -> Node:
+        return {
+            "$": "generator",
+            "n": self.handles.number(value),
+            "at": str(value.device),
+            "v": message.encoder.tensor(value.get_state()),
+        }
+
+    def _whole(self, value: Any, message: Message) -> Node:
+        if not any(value is other for other in message.objects):
+            message.objects.append(value)
+        return {"$": "whole", "n": self.handles.number(value)}
+
+    def objects(self, message: Message) -> Node:
+        """Pickle a message's whole objects together: what they share stays shared."""
+        whole = message.objects
+        data, parts = dump(whole, lambda value: isinstance(value, Remote | StudentFunction))
+        numbers = [self.handles.number(value) for value in whole]
+        nodes = [self._part(part, message) for part in parts]
+        sent = (data, nodes)
+        if all(self._sent.get(number) == sent for number in numbers):
+            return message.encoder.node([[], b"", []])  # the worker has just these already
+        self._sent.update(dict.fromkeys(numbers, sent))
+        return [numbers, message.encoder.node(data), nodes]
+
+    def _part(self, part: Any, message: Message) -> Node:
+        if not isinstance(part, torch.Tensor):
+            return message.encoder.node(part)
+        if part.is_leaf and type(part) in (torch.Tensor, nn.Parameter):
+            return {"$": "shared", "n": self.share(part, message)}  # it stands for itself
+        return message.encoder.tensor(part)
+
+    def unpack(self, node: dict[str, Any], decoder: Decoder) -> Any:
+        """What stands here for an object of the student's."""
+        word = node.get("$")
+        if word == "yours":
+            return self.handles.get(node["n"])
+        if word == "module":
+            return self._module(node["v"])
+        if word != "mine" or type(node["n"]) is not int:
+            raise WireError("an unknown node")
+        there = self._proxies.get(node["n"])
+        if there is not None:
+            return there
+        if len(self._proxies) >= MOST_PROXIES:
+            raise WireError(f"more than {MOST_PROXIES} objects")
+        name, module = _name(node["type"]), _name(node["module"])
+        kind = proxy_class(Remote, name, module, node["known"], list(node["can"]))
+        proxy = self._proxies[node["n"]] = kind(self, node["n"])
+        return proxy
+
+    def _module(self, parts: Any) -> RemoteModule:
+        try:
+            return build(self, parts, self.shared.get, self._proxies)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise WireError(f"a malformed module ({type(error).__name__})") from None
+
+    def by_value(self, module: types.ModuleType) -> None:
+        """Let functions and classes of a grader file be sent to the worker, which cannot import them."""
+        beside = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, types.ModuleType) and _folder(value) == _folder(module)
+        ]
+        send_by_value([module, *beside])
+
+
+def _folder(module: types.ModuleType) -> str:
+    return (getattr(module, "__file__", None) or "/").rpartition("/")[0]
+
+
+def _name(value: object) -> str:
+    if type(value) is not str or "\0" in value:
+        raise WireError("a malformed name")
+    return value[:200]

@@ -1,0 +1,307 @@
+"""The worker: holds one student's module, and does with it what the judge asks for.
+
+It runs inside the sandbox, in the student's power: nothing that it says is trusted.
+"""
+
+import contextlib
+import copy
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gradus import torchvision_ops
+from gradus.isolation.channel import Channel, ChannelClosed
+from gradus.isolation.exceptions import describe_exception
+from gradus.isolation.modules import fingerprint, structure
+from gradus.isolation.objects import load, state_of
+from gradus.isolation.output import Printed
+from gradus.isolation.peer import Message, Peer
+from gradus.isolation.proxies import describe_type
+from gradus.isolation.shared import Shared, same_bits
+from gradus.isolation.wire import Decoder, Node
+from gradus.submission.calls import StudentFunction, Submission
+from gradus.submission.exits import exits_intercepted
+from gradus.submission.loader import load_submission
+from gradus.submission.settings import torch_settings_kept
+
+
+class Interrupted(BaseException):
+    """The judge has no more time for this call."""
+
+
+class Callback:
+    """A function of the judge's, for the student's code to call."""
+
+    def __init__(self, worker: "Worker", number: int, name: str) -> None:
+        self._worker, self._number, self.__name__ = worker, number, name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._worker.request("callback", self, list(args), kwargs)
+
+
+class JudgesIterator:
+    """An iterator of the judge's."""
+
+    def __init__(self, worker: "Worker", number: int) -> None:
+        self._worker, self._number = worker, number
+
+    def __iter__(self) -> "JudgesIterator":
+        return self
+
+    def __next__(self) -> Any:
+        found = self._worker.request("advance", self)
+        if not found:
+            raise StopIteration
+        return found[0]
+
+
+class Worker(Peer):
+    """The student's side of the conversation. What the judge may ask for are its `do_` methods."""
+
+    gets_copies = True
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(channel, Shared(1, strong=True))
+        self.printed = Printed()
+        self._submission: Submission | None = None
+        self._twins: dict[int, Any] = {}  # number -> what stands here for an object of the judge's
+        self._states: dict[int, Any] = {}  # number -> its state, as the judge knows it
+        self._modules: dict[int, list[Any]] = {}  # number -> fingerprint of what the judge knows
+        self._of_check = contextlib.ExitStack()
+
+    def answer_next(self) -> None:
+        """Serve one request; what goes wrong with reading it is told too."""
+        try:
+            super().answer_next()
+        except ChannelClosed:
+            raise
+        except Exception as error:  # such as an object that cannot be made here
+            told = describe_exception(error, self.filenames, self.originals)
+            self._send("raised", told, Message())
+
+    def serve(self, operation: str, words: list[Any]) -> Any:
+        """Do one operation."""
+        with exits_intercepted():
+            return getattr(self, f"do_{operation}")(*words)
+
+    def do_load(self, about: dict[str, Any], files: dict[str, bytes]) -> Any:
+        """Write the files into a scratch folder, and run the submission there."""
+        folder = Path(tempfile.mkdtemp(prefix="work-"))
+        for name, data in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        os.chdir(folder)
+        sys.path[:0] = about["import_from"]
+        with torch_settings_kept():
+            loaded = load_submission(
+                folder / about["file"],
+                about["topic"],
+                shown=about["shown"],
+                before=lambda place: self.tell("loading", place),
+                lost=about["lost"],
+                keyboard=False,
+            )
+        self.filenames = loaded.filenames
+        self._submission = Submission(loaded)
+        problems = [[p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems]
+        return [problems, loaded.names(), sorted(loaded.filenames)]
+
+    def do_begin(self) -> None:
+        """A new check: settings are as at the start, and objects of the last one are gone."""
+        self._of_check.close()
+        self._of_check.enter_context(torch_settings_kept())
+        self._twins.clear()
+        self._states.clear()
+        if self._submission is not None:
+            self._submission._last_call = None
+
+    def do_function(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Call a function of the student's, or build an instance of a class."""
+        return self._function(name).call_with(tuple(args), kwargs)
+
+    def do_observe(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Call a function and tell what became of its arguments."""
+        seen = self._function(name).observe_with(tuple(args), kwargs)
+        return [seen.result, list(seen.args), seen.kwargs, list(seen.calls)]
+
+    def do_exists(self, name: str) -> None:
+        """Raise what there is to say where there is no such name."""
+        self._function(name)
+
+    def do_probe(self, function: Any, args: list[Any]) -> Any:
+        """Run a function of the judge's beside the student's code."""
+        assert self._submission is not None
+        return self._submission.probe(function, *args)
+
+    def do_get(self, target: Any, name: str) -> Any:
+        """An attribute."""
+        return getattr(target, name)
+
+    def do_set(self, target: Any, name: str, value: Any) -> None:
+        """Set an attribute."""
+        setattr(target, name, value)
+
+    def do_delete(self, target: Any, name: str) -> None:
+        """Delete an attribute."""
+        delattr(target, name)
+
+    def do_dir(self, target: Any) -> list[str]:
+        """Names of the attributes."""
+        return dir(target)
+
+    def do_repr(self, target: Any) -> str:
+        """The text of an object."""
+        return repr(target)[:2_000]
+
+    def do_copy(self, target: Any, deep: bool) -> Any:
+        """A copy of an object."""
+        return copy.deepcopy(target) if deep else copy.copy(target)
+
+    def do_call(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Call an object."""
+        return target(*args, **kwargs)
+
+    def do_train(self, module: nn.Module, mode: bool) -> None:
+        """Put a module into training or evaluation mode."""
+        module.train(mode)
+
+    def do_next(self, target: Any) -> list[Any]:
+        """The next item in a list, or an empty list."""
+        try:
+            return [next(target)]
+        except StopIteration:
+            return []
+
+    def do_special(self, target: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """A special method: `len` for `__len__`."""
+        if name == "call":
+            return target(*args, **kwargs)
+        return getattr(type(target), f"__{name}__")(target, *args, **kwargs)
+
+    def do_pull(self, *words: Any) -> Any:
+        """Gradients of an earlier result."""
+        return self.give_gradients(list(words))
+
+    def _function(self, name: str) -> StudentFunction:
+        assert self._submission is not None
+        return getattr(self._submission, name)  # type: ignore[no-any-return]
+
+    # What travels along
+
+    def more(self, message: Message) -> dict[str, Any]:
+        """What was printed, the last call for the failure message, and what changed of known objects."""
+        more: dict[str, Any] = dict(self.printed.take())
+        record = self._submission._last_call if self._submission is not None else None
+        if record is not None:
+            more["record"] = [record.text, record.returned]
+        states = [[number, state] for number, state in self._changed_states()]
+        if states:
+            more["states"] = states
+        for number, marks in list(self._modules.items()):
+            if number not in self.handles:
+                del self._modules[number]
+            elif fingerprint(self.handles.get(number)) != marks:
+                parts = self._structure(self.handles.get(number), message)
+                more.setdefault("modules", []).append(parts)
+        return more
+
+    def _changed_states(self) -> Any:
+        for number, known in list(self._states.items()):
+            state = state_of(self._twins[number])
+            if not _equal(state, known):
+                self._states[number] = copy.deepcopy(state)
+                yield number, state
+
+    # Objects on the wire
+
+    def pack(self, value: Any, message: Message) -> Node:
+        """A number and a description; the judge's own objects go back under theirs."""
+        if isinstance(value, Callback | JudgesIterator):
+            return {"$": "yours", "n": value._number}
+        for number, twin in self._twins.items():
+            if twin is value:
+                return {"$": "yours", "n": number}
+        if isinstance(value, nn.Module):
+            return {"$": "module", "v": self._structure(value, message)}
+        return {"$": "mine", "n": self.handles.number(value), **describe_type(value)}
+
+    def _structure(self, module: nn.Module, message: Message) -> Any:
+        parts = structure(module, self.handles.number, lambda x: self.share(x, message))
+        self._modules[self.handles.number(module)] = fingerprint(module)
+        return parts
+
+    def unpack(self, node: dict[str, Any], decoder: Decoder) -> Any:
+        """What a node of the judge's stands for."""
+        word, number = node["$"], node.get("n", 0)
+        if word == "yours":
+            return self.handles.get(number)
+        if word == "name":
+            return self._function(node["v"])
+        if word == "import":
+            module, _, name = node["v"].partition(":")
+            __import__(module)
+            return getattr(sys.modules[module], name)
+        if word == "callback":
+            return self._twins.setdefault(number, Callback(self, number, node["name"]))
+        if word == "iterator":
+            return self._twins.setdefault(number, JudgesIterator(self, number))
+        if word == "generator":
+            generator = self._twins.setdefault(number, torch.Generator(node["at"]))
+            self._states[number] = decoder.value(node["v"])
+            generator.set_state(self._states[number])
+        return self._twins[number]
+
+    def take_objects(self, node: Node, decoder: Decoder) -> None:
+        """Make the judge's whole objects."""
+        numbers, data, parts = decoder.value(node)
+        made = load(data, parts) if numbers else []  # none: what was sent before serves again
+        for number, value in zip(numbers, made, strict=True):
+            self._twins[number] = value
+            if state_of(value) is not None:
+                self._states[number] = copy.deepcopy(state_of(value))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and same_bits(a, b)
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+    return bool(a == b)
+
+
+def serve(descriptor: int) -> None:
+    """Serve the judge over an inherited socket until it hangs up."""
+    sock = socket.socket(fileno=descriptor)
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise Interrupted("the judge has no more time")
+
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, interrupt)
+    torch.set_num_threads(1)
+    torchvision_ops.install()
+    random.seed()  # a fork inherits the state of its parent
+    np.random.seed()
+    worker = Worker(Channel(sock, judge=False))
+    while True:
+        try:
+            worker.answer_next()
+        except Interrupted:  # it came too late: the call had ended
+            continue
+        except ChannelClosed:
+            return

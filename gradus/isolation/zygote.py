@@ -1,0 +1,270 @@
+"""Process 1 of a sandbox: it has torch imported, and forks one worker for each submission.
+
+It answers one JSON request at a time over the control socket that it was started with, trusts nothing that
+comes from a worker, runs no torch operation (a process that has run one OpenMP region hangs every child that
+it forks), and ends, with everything in its namespace, when the judge's end of that socket is closed.
+"""
+
+import contextlib
+import ctypes
+import functools
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gradus.isolation import cleaning, limits, memory, seccomp
+from gradus.isolation.orders import Orders
+
+CHANNEL = 3  # the only descriptor that a worker has besides 0-2
+POLL_SECONDS = 0.2  # between looks at how many files a worker has made
+CLEAN_SECONDS = 5.0  # to be rid of everything that a worker has left
+PDEATHSIG, DUMPABLE, SUBREAPER = 1, 4, 36  # options of prctl
+
+
+def main(words: list[str]) -> int:
+    """Run the orders in the last of `words`."""
+    orders = Orders.read(words[-1])
+    if orders.probe:
+        _become(orders.user)
+        print(json.dumps({"lacking": seccomp.try_to_load() if orders.seccomp else ""}))
+        return 0
+    if orders.once:
+        from gradus.isolation.once import serve_once
+
+        return serve_once(orders)
+    Zygote(orders).run()
+    return 0
+
+
+class Zygote:
+    """The fork server of one slot."""
+
+    def __init__(self, orders: Orders) -> None:
+        self.orders = orders
+        self.control = socket.socket(fileno=orders.control)
+        self.control.set_inheritable(False)
+        self.worker = 0  # process number while there is one that has not been reaped
+        self.code: int | None = None
+        self.overfull = False
+        self.mounts: tuple[str, ...] = ()
+
+    def run(self) -> None:
+        """Get ready, say so, and answer requests until the judge is gone."""
+        lacking = self._prepare()
+        self._send({"ready": True, "lacking": lacking})
+        answers: dict[str, Callable[[dict[str, Any], list[int]], dict[str, Any]]] = {
+            "start": self._start,
+            "interrupt": self._interrupt,
+            "kill": self._kill,
+            "status": self._status,
+            "stop": self._stop,
+        }
+        try:
+            while True:
+                patience = POLL_SECONDS if self.worker else None
+                if not select.select([self.control], [], [], patience)[0]:
+                    self._look_after()
+                    continue
+                data, descriptors, _, _ = socket.recv_fds(self.control, 65536, 4)
+                if not data:
+                    break
+                request = json.loads(data)
+                try:
+                    answer = answers[request["do"]](request, descriptors)
+                finally:
+                    for descriptor in descriptors:
+                        os.close(descriptor)
+                self._send(answer)
+        finally:  # with a namespace the kernel does it too, when process 1 ends
+            _reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
+
+    def _send(self, answer: dict[str, Any]) -> None:
+        self.control.send(json.dumps(answer).encode())
+
+    def _prepare(self) -> str:
+        """Become what every worker inherits; returns why there is no system-call filter, where it is asked for.
+
+        Raises:
+            RuntimeError: If importing torch left a second thread behind, which a fork would lose.
+        """
+        orders = self.orders
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)  # process 1 ignores what it does not handle
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a worker that is interrupted too early lives on
+        _become(orders.user)
+        if orders.namespace:
+            _prctl(PDEATHSIG, signal.SIGKILL)  # becoming another user has taken it off
+        else:
+            _prctl(SUBREAPER, 1)
+        sys.path[:] = [place for place in sys.path if place not in ("", str(orders.scratch))]
+        import torch
+
+        torch.set_num_threads(1)
+        function(orders.serve)  # imported once, for every worker
+        _prctl(DUMPABLE, 0)  # nobody reads its memory or descriptors, of whatever user
+        lacking = ""
+        if orders.seccomp:
+            lacking = seccomp.try_to_load(shared_anonymous=orders.shared_anonymous)
+        threads = len(list(Path("/proc/self/task").iterdir()))
+        if threads != 1:
+            raise RuntimeError(f"the zygote has {threads} threads after its imports; it must have one")
+        self.mounts = cleaning.mount_points()
+        gc.collect()
+        gc.freeze()  # workers write to no page of what they share with it
+        return lacking
+
+    def _start(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        if self.worker:
+            return {"error": "a worker is running"}
+        (channel,) = descriptors
+        self.code, self.overfull = None, False
+        self.worker = os.fork()
+        if self.worker == 0:
+            _be_worker(channel, str(request["serve"]), self.orders)
+        return {"process": self.worker}
+
+    def _interrupt(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        self._reap()
+        if self.worker:
+            os.kill(self.worker, signal.SIGUSR1)
+        return {"sent": bool(self.worker)}
+
+    def _kill(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        self._kill_all()
+        return {}
+
+    def _status(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        self._reap()
+        return {"running": bool(self.worker), "code": self.code, "overfull": self.overfull}
+
+    def _stop(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        """Let the worker end by itself for a moment, if the judge says so; then remove every trace of it."""
+        until = time.monotonic() + float(request["patience"])
+        self._reap()
+        while self.worker and time.monotonic() < until:
+            time.sleep(0.002)
+            self._reap()
+        ended = self.code
+        odd = _reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
+        self.worker = 0
+        mounts = cleaning.mount_points()
+        if mounts != self.mounts:
+            odd.append("mounts have changed")
+        if not odd:
+            for folder in self.orders.folders:
+                odd += cleaning.empty(Path(folder), cleaning.kept_inside(Path(folder), mounts))
+        return {"code": ended, "overfull": self.overfull, "odd": odd[:20]}
+
+    def _reap(self) -> None:
+        """Take note of how the worker ended, and of nothing else that did."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                process, status = os.waitpid(-1, os.WNOHANG)
+                if process == 0:
+                    return
+                if process == self.worker:
+                    self.worker, self.code = 0, os.waitstatus_to_exitcode(status)
+
+    def _look_after(self) -> None:
+        """Stop a worker that makes files without end: each takes the kernel's memory, which no size bounds."""
+        self._reap()
+        used = 0
+        for folder in self.orders.folders if self.orders.namespace else ():
+            with contextlib.suppress(OSError):
+                space = os.statvfs(folder)
+                used += space.f_files - space.f_ffree
+        if used > self.orders.limits.files:
+            self.overfull = True
+            self._kill_all()
+
+    def _kill_all(self) -> None:
+        if self.orders.namespace and os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # everything in the namespace but process 1
+            return
+        for process in memory.descendants(os.getpid()):  # orphans come to it: see SUBREAPER
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+
+
+def _reap_all(deadline: float, kill: Callable[[], None]) -> list[str]:
+    """Wait until there is no process left; says so if there still is one."""
+    kill()
+    while time.monotonic() < deadline:
+        try:
+            process, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return []
+        if process == 0:
+            kill()
+            time.sleep(0.001)
+    return ["processes are left that cannot be killed"]
+
+
+def _become(user: int | None) -> None:
+    """Give up being root, for good."""
+    if user is not None:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)  # drops the last capabilities with it
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _be_worker(channel: int, serve: str, orders: Orders) -> NoReturn:
+    """The rest of a forked child's life."""
+    code = 70
+    try:
+        os.setsid()
+        if not orders.namespace:
+            _prctl(PDEATHSIG, signal.SIGKILL)
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in range(3):
+            os.dup2(null, standard)
+        os.dup2(channel, CHANNEL)
+        os.closerange(CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))  # the control socket among them
+        _prctl(DUMPABLE, 1)  # or its own files in /proc would belong to root
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000", "ascii")  # it goes before the zygote
+        limits.apply(orders.limits, others=orders.others)
+        os.chdir(orders.scratch)
+        function(serve)(CHANNEL)
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    finally:
+        os._exit(code & 0xFF)
+
+
+@functools.cache
+def function(path: str) -> Callable[[int], None]:
+    """The function at "module:name", or at "/path/to/file.py:name"."""
+    place, _, name = path.rpartition(":")
+    if not place.endswith(".py"):
+        found: Callable[[int], None] = getattr(importlib.import_module(place), name)
+        return found
+    spec = importlib.util.spec_from_file_location(Path(place).stem, place)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{place} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    served: Callable[[int], None] = getattr(module, name)
+    return served
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
