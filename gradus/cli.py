@@ -27,6 +27,13 @@ app = typer.Typer(
 )
 
 TopicOrTask = Annotated[str, typer.Argument(metavar="TOPIC[.TASK]")]
+AllowUnsandboxed = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unsandboxed",
+        help="Grade also where this system has no sandbox: submissions can then harm it.",
+    ),
+]
 TopicName = Annotated[str, typer.Argument(metavar="TOPIC")]
 
 
@@ -88,6 +95,9 @@ def check(
         typer.Option(help="A file or folder to check in place of exercises/."),
     ] = None,
     hidden: Annotated[bool, typer.Option("--hidden", help="Run hidden checks too.")] = False,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Run the submission in a sandbox (docs/security.md).")
+    ] = False,
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
     from gradus.grading.checks import require_task
@@ -98,7 +108,9 @@ def check(
     topic, task = split_target(course, target)
     tasks = [require_task(course.grader(topic), task)] if task else []
     where = submission.resolve() if submission else None
-    report = grade_apart(course, topic, where, hidden=hidden, tasks=tasks, show=True)
+    report = grade_apart(
+        course, topic, where, hidden=hidden, isolated=isolated, tasks=tasks, show=True
+    )
     chosen = [t for t in report.topic(topic).tasks if not tasks or t.name in tasks]
     if any(c.status is Status.BROKEN for t in chosen for c in t.checks):
         raise typer.Exit(BROKEN)
@@ -178,6 +190,7 @@ def course(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     topic: Annotated[list[str] | None, typer.Option(help="Only this topic (repeatable).")] = None,
     course_id: Annotated[str, typer.Option("--id", help="nbgrader's course id.")] = "gradus",
+    allow_unsandboxed: AllowUnsandboxed = False,
 ) -> None:
     """Build an nbgrader course; nbgrader's own commands take it from there."""
     from gradus.authoring.export import stale
@@ -187,7 +200,9 @@ def course(
     old = [path for path in stale(kit) if path.parent.name == "solutions"]
     if old:
         raise GradusError(f"{old[0].relative_to(kit.root)} is stale. Run `gradus export` first.")
-    topics = build_course(kit, folder, course_id, tuple(topic or ()))
+    topics = build_course(
+        kit, folder, course_id, tuple(topic or ()), allow_unsandboxed=allow_unsandboxed
+    )
     typer.echo(
         f"{folder}: a course with {', '.join(topics)}. Its README.txt lists nbgrader's commands."
     )
@@ -197,6 +212,7 @@ def course(
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR")] = Path("demo"),
     topic: Annotated[str, typer.Option(help="The topic to grade.")] = "tensors",
+    allow_unsandboxed: AllowUnsandboxed = False,
 ) -> None:
     """Grade a class of six through nbgrader and print the gradebook."""
     from gradus.classroom.demo import run_demo
@@ -211,7 +227,9 @@ def demo(
             if not out.is_terminal:
                 typer.echo(text)
 
-        students, marks = run_demo(kit, (kit.root / folder), topic, say)
+        students, marks = run_demo(
+            kit, (kit.root / folder), topic, say, allow_unsandboxed=allow_unsandboxed
+        )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("student", "score", "of", "the submission"):
         table.add_column(name, justify="right" if name in ("score", "of") else "left")

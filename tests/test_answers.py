@@ -24,14 +24,31 @@ def answers(room: str) -> list[object]:
 
 
 def graded(course: Course, name: str, answer: Answer, folder: Path) -> TopicResult:
-    """Grade one answer with every check that could notice it, hidden ones too."""
+    """Grade one answer with every check that could notice it, hidden ones too, on both sides of the wall."""
     path = folder / f"{name}.py"
     topic = Topic.load(course.solution(name))
     path.write_text(answer.source(topic), encoding="utf-8")
     mistakes = course.root / "tests" / "mistakes" / f"{name}.py"
     tasks = tasks_that_may_notice(topic, answer.task, course.grader(name), mistakes)
     result = grade_here(course, name, path, hidden=True, tasks=tasks)
+    behind = grade_here(course, name, path, hidden=True, tasks=tasks, isolated=True)
+    assert comparable(behind) == comparable(result)
     return replace(result, tasks=tuple(task for task in result.tasks if task.name in tasks))
+
+
+def comparable(result: TopicResult) -> TopicResult:
+    """The same without how long it took, and where it ran."""
+    tasks = tuple(
+        replace(
+            task,
+            checks=tuple(
+                replace(check, cases=tuple(replace(case, seconds=0.0) for case in check.cases))
+                for check in task.checks
+            ),
+        )
+        for task in result.tasks
+    )
+    return replace(result, tasks=tasks, isolation={})
 
 
 def lost(result: TopicResult) -> dict[str, list[str]]:

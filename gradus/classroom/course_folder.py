@@ -38,6 +38,7 @@ c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = {course_id!r}
 c.CourseDirectory.root = {root!r}
 c.GradusExecute.kit = {kit!r}
+c.GradusExecute.allow_unsandboxed = {allow_unsandboxed!r}  # True: grade without a sandbox too
 
 # Release: as nbgrader does it, with a stub line that names the task.
 c.GenerateAssignment.preprocessors = [
@@ -70,12 +71,18 @@ The checks, hidden ones too, stay in the kit: {kit}
 
 
 def build_course(
-    course: Course, folder: Path, course_id: str, topics: tuple[str, ...] = ()
+    course: Course,
+    folder: Path,
+    course_id: str,
+    topics: tuple[str, ...] = (),
+    *,
+    allow_unsandboxed: bool = False,
 ) -> list[str]:
     """Write `nbgrader_config.py` and `source/<topic>/` for each topic; returns the topics.
 
     What lies beside a notebook is copied into the release by nbgrader, so it holds only what students
-    may have: public checks, data sets, hints. Submissions and the gradebook are left alone.
+    may have: public checks, data sets, hints. Submissions and the gradebook are left alone. With
+    `allow_unsandboxed`, submissions are graded where there is no sandbox, too.
 
     Raises:
         GradusError: If the kit's notebooks are missing, or `folder` lies in the kit's own rooms.
@@ -87,7 +94,12 @@ def build_course(
     if folder == course.root or folder in course.root.parents:
         raise GradusError(f"{folder}: is the kit or holds it. Choose a new folder for the course.")
     folder.mkdir(parents=True, exist_ok=True)
-    config = CONFIG.format(course_id=course_id, root=str(folder), kit=str(course.root))
+    config = CONFIG.format(
+        course_id=course_id,
+        root=str(folder),
+        kit=str(course.root),
+        allow_unsandboxed=allow_unsandboxed,
+    )
     _write(folder / "nbgrader_config.py", config)
     _write(folder / "README.txt", READ_ME.format(topic=chosen[0], kit=course.root))
     for topic in chosen:

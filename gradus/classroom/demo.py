@@ -93,7 +93,12 @@ def _filled(release: Any, answers: dict[str, str]) -> Any:
 
 
 def run_demo(
-    course: Course, folder: Path, topic: str, say: Callable[[str], None]
+    course: Course,
+    folder: Path,
+    topic: str,
+    say: Callable[[str], None],
+    *,
+    allow_unsandboxed: bool = False,
 ) -> tuple[list[Student], list[Mark]]:
     """Build the course and the class in `folder`, have nbgrader grade it, and read the gradebook.
 
@@ -102,7 +107,9 @@ def run_demo(
     """
     course_folder.clean(folder)
     say(f"building a course with the topic {topic} in {folder}")
-    course_folder.build_course(course, folder, "gradus-demo", (topic,))
+    course_folder.build_course(
+        course, folder, "gradus-demo", (topic,), allow_unsandboxed=allow_unsandboxed
+    )
     say("nbgrader generate_assignment")
     _nbgrader(folder, "generate_assignment", topic)
     release_folder = folder / "release" / topic

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
-from traitlets import Unicode
+from traitlets import Bool, Unicode
 
 from gradus.course import load_course
 from gradus.errors import GraderError, SubmissionError
 from gradus.grading.report import TopicResult
+from gradus.grading.run import grade_here
 from gradus.grading.supervise import grade_apart
 from gradus.grading.tables import task_table
+from gradus.isolation.sandbox import Level, probe_level
 from gradus.submission.notebook_source import read_notebook
 from gradus.submission.status import Problem, Status
 
@@ -97,17 +100,21 @@ def _grade_id(cell: Any) -> str:
 
 
 class GradusExecute(NbGraderPreprocessor):
-    """Takes the place of nbgrader's Execute: every check, hidden ones too, in a process of its own."""
+    """Takes the place of nbgrader's Execute: every check, hidden ones too, with the notebook in a sandbox."""
 
     kit = Unicode(help="Root folder of the gradus kit whose graders are used.").tag(config=True)
+    allow_unsandboxed = Bool(
+        False, help="Grade also where this system has no sandbox: submissions can then harm it."
+    ).tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Grade one notebook and write the outputs of its cells.
 
         Raises:
-            GraderError: If a check is broken or did not run: nbgrader then reports this submission and
-                records no mark.
+            GraderError: If a check is broken or did not run, or if there is no sandbox here: nbgrader then
+                reports this submission and records no mark.
         """
+        self._require_sandbox()
         topic = resources["nbgrader"]["notebook"]
         result = self.grade(nb, topic, Path(resources["metadata"]["path"]))
         _require_verdicts(result)
@@ -121,6 +128,18 @@ class GradusExecute(NbGraderPreprocessor):
                 cell.outputs = [_score_output(result, grade_id.removeprefix(CHECK_PREFIX), number)]
         return nb, resources
 
+    def _require_sandbox(self) -> None:
+        reached = probe_level()
+        if reached.level is Level.SANDBOX:
+            return
+        if not self.allow_unsandboxed:
+            raise GraderError(
+                f"a class is graded in a sandbox, and this machine reaches only {reached}. To grade "
+                "all the same, set c.GradusExecute.allow_unsandboxed = True in nbgrader_config.py: "
+                "submissions can then read and change what you can (docs/security.md)."
+            )
+        self.log.warning("Graded without a sandbox: %s", reached)
+
     def grade(self, nb: Any, topic: str, folder: Path) -> TopicResult:
         """Run the graders on a notebook, in a scratch copy of the folder that it was handed in with."""
         course = load_course(Path(self.kit))
@@ -131,8 +150,16 @@ class GradusExecute(NbGraderPreprocessor):
             path = workdir / f"{topic}.ipynb"
             path.write_text(nbformat.writes(nb), encoding="utf-8")
             seed = secrets.randbelow(2**31)
-            report = grade_apart(course, topic, path, hidden=True, seed=seed, workdir=workdir)
-        return report.topic(topic)
+            if threading.current_thread() is threading.main_thread():
+                result = grade_here(
+                    course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir
+                )
+            else:  # time limits need the main thread of a process
+                result = grade_apart(
+                    course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir
+                ).topic(topic)
+        self.log.info("%s was graded at the level %s", topic, result.isolation["level"])
+        return result
 
 
 def _require_verdicts(result: TopicResult) -> None:

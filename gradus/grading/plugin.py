@@ -241,5 +241,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report."""
     if SESSION in session.config.stash and not hasattr(session.config, "workerinput"):
         grading = session.config.stash[SESSION]
-        grading.close()
-        grading.results.write(own_work=grading.grades_own_work())
+        grading.submissions.close()
+        grading.results.write(own_work=grading.submissions.are_own_work())

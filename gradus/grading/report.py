@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gradus.errors import ReportError
 from gradus.submission.status import Problem, Status
 
+NO_WALL = {"level": "none"}  # the student's code ran in the process of the checks
 LABEL = 11  # width of the column of labels (`called`, `expected`) in a message
 
 
@@ -107,6 +109,7 @@ class TopicResult:
     problems: tuple[Problem, ...] = ()
     submission: str = ""
     sha256: str = ""
+    isolation: dict[str, str] = field(default_factory=lambda: dict(NO_WALL))
 
     @property
     def earned(self) -> int:
@@ -178,7 +181,7 @@ def assemble(
     checks: Sequence[Check],
     cases: Iterable[Case],
     problems: Iterable[Problem] = (),
-    **about: str,
+    **about: Any,
 ) -> TopicResult:
     """Put cases under the checks that the grader file declares: a check without a case did not run."""
     by_check: dict[str, list[Case]] = {}

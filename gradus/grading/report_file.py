@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.errors import ReportError
-from gradus.grading.report import Case, Check, CheckResult, Report, TaskResult, TopicResult
+from gradus.grading.report import NO_WALL, Case, Check, CheckResult, Report, TaskResult, TopicResult
 from gradus.submission.status import Problem, Status
 
 VERSION = 1
@@ -37,6 +37,7 @@ def _topic_to_data(topic: TopicResult) -> dict[str, Any]:
         "complete": topic.complete,
         "submission": topic.submission,
         "sha256": topic.sha256,
+        "isolation": topic.isolation,
         "problems": [asdict(problem) for problem in topic.problems],
         "tasks": [
             {
@@ -109,4 +110,11 @@ def _topic_from_data(data: dict[str, Any]) -> TopicResult:
         Problem(p["where"], p["message"], tuple(p["names"]), Status(p["kind"]))
         for p in data["problems"]
     )
-    return TopicResult(data["name"], tuple(tasks), problems, data["submission"], data["sha256"])
+    return TopicResult(
+        data["name"],
+        tuple(tasks),
+        problems,
+        data["submission"],
+        data["sha256"],
+        data.get("isolation", dict(NO_WALL)),  # before gradus 0.2 there was no wall
+    )

@@ -28,7 +28,7 @@ class Results:
         self._config, self._journal = config, journal
         self._cases: dict[str, dict[str, Case]] = {}  # grader file -> node id -> case
         self._problems: dict[str, list[Problem]] = {}
-        self._about: dict[str, dict[str, str]] = {}
+        self._about: dict[str, dict[str, Any]] = {}
         for nodeid, data in journal.finished():  # by an earlier process of this run, which was lost
             self.record(nodeid, data)
 
@@ -46,7 +46,8 @@ class Results:
             Problem(where, message, tuple(names), Status(kind))
             for where, message, names, kind in data["problems"]
         ]
-        self._about[grader] = {"submission": data["submission"], "sha256": data["sha256"]}
+        about = ("submission", "sha256", "isolation")
+        self._about[grader] = {name: data[name] for name in about}
         self._journal.finish(nodeid, data)
 
     def report(self) -> Report:

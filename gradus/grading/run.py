@@ -19,6 +19,7 @@ def arguments(
     submission: Path | None,
     *,
     hidden: bool = False,
+    isolated: bool = False,
     tasks: Iterable[str] = (),
     seed: int = 0,
 ) -> list[str]:
@@ -26,6 +27,7 @@ def arguments(
     words = [str(course.grader(topic)), "--gradus-seed", str(seed)]
     words += ["--submission", str(submission)] if submission is not None else []
     words += ["--hidden"] if hidden else []
+    words += ["--isolated"] if isolated else []
     for task in tasks:
         words += ["--task", task]
     return words
@@ -43,7 +45,7 @@ class _Given:
         from gradus.grading.plugin import session_of
 
         if self.loaded is not None:
-            session_of(config).given[self.topic] = self.loaded
+            session_of(config).submissions.given[self.topic] = self.loaded
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         from gradus.grading.plugin import SESSION
@@ -71,8 +73,10 @@ def grade_here(
     *,
     loaded: Any = None,
     hidden: bool = False,
+    isolated: bool = False,
     tasks: Sequence[str] = (),
     seed: int = 0,
+    workdir: Path | None = None,
     options: Sequence[str] = (),
 ) -> TopicResult:
     """Grade in this process: quick, but a submission that crashes Python takes this process with it.
@@ -83,19 +87,25 @@ def grade_here(
         submission: A file or folder; not needed with `loaded`.
         loaded: A `gradus.submission.loader.Loaded` in place of a file.
         hidden: Run hidden checks too.
+        isolated: Run the submission behind the wall; it then cannot take this process with it.
         tasks: Only these tasks; all when empty.
         seed: Of the random inputs.
+        workdir: With `isolated`: what was handed in together, the submission among it. The student's code
+            gets a copy of it for its working folder.
         options: Further words for pytest's command line.
 
     Raises:
         GraderError: If pytest could not run the checks; carries its output.
     """
     given = _Given(topic, loaded)
-    words = arguments(course, topic, submission, hidden=hidden, tasks=tasks, seed=seed)
+    words = arguments(
+        course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed
+    )
     words += ["-q", "--no-header", "--color=no", "--capture=sys"]
     words += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # a notebook has gradus imported
     for plugin in ("cacheprovider", "logging", "unraisableexception", "threadexception"):
         words += ["-p", f"no:{plugin}"]  # they cost more time than the checks of a small topic
+    words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
     words += options
     output = io.StringIO()
     redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)

@@ -1,18 +1,15 @@
 """One run of the graders inside pytest: loads submissions, judges cases, keeps results, writes the report."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
 
 from gradus import torchvision_ops
-from gradus.course import Course, find_course
-from gradus.errors import CourseError, GraderError
+from gradus.errors import GraderError
 from gradus.grading.checks import read_checks, topic_of
 from gradus.grading.failure import (
     Verdict,
@@ -32,17 +29,14 @@ from gradus.grading.random_source import RandomSource
 from gradus.grading.report import Check
 from gradus.grading.results import Results
 from gradus.grading.stash import CASES
+from gradus.grading.submissions import Submissions
 from gradus.grading.thresholds import read_thresholds
 from gradus.submission.calls import StudentError, Submission
 from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
-from gradus.submission.loader import Loaded, find_submission, load_submission, show_path, time_limit
+from gradus.submission.loader import show_path, time_limit
 from gradus.submission.raised import raised
 from gradus.submission.settings import torch_settings_kept
 from gradus.submission.status import Status
-
-if TYPE_CHECKING:
-    from gradus.isolation.host import Host
-    from gradus.isolation.wall import Wall
 
 _running: list[str] = []  # node ids of the checks that run in this process now
 
@@ -58,93 +52,14 @@ class GradingSession:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.journal = Journal(config.getoption("--gradus-journal"))
-        self.given: dict[str, Loaded] = {}  # topic -> a module handed in by the caller (a notebook)
-        self._loaded: dict[str, Loaded] = {}
+        self.submissions = Submissions(config, self.journal)
         self._current: dict[str, Submission] = {}  # node id -> what its check holds
         self.results = Results(config, self.journal)
         past = [data for _, data in self.journal.finished()]
         self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
-        self._wall: Wall | None = None  # made with the first check, where --isolated asks for one
         self._told: set[tuple[str, str, str]] = set()
-        workdir: Path | None = config.getoption("--gradus-workdir")
-        if workdir is not None:
-            os.chdir(workdir)  # the student's code reads and writes there
         torchvision_ops.install()
         torch.set_num_threads(1)  # two threads on busy cores cost up to 20 times one
-
-    # Loading
-
-    def course_of(self, item: pytest.Item) -> Course:
-        """The kit that a check belongs to; its root is put on the import path (for `datasets`)."""
-        try:
-            course = find_course(item.path.parent)
-        except CourseError:
-            course = Course(item.path.parent.parent, ())
-        if str(course.root) not in sys.path:
-            sys.path.insert(0, str(course.root))
-        return course
-
-    def grades_own_work(self) -> bool:
-        """Whether this run grades exercises/ (and not a submission or a notebook)."""
-        return self.config.getoption("--submission") is None and not self.given
-
-    def submission_path(self, item: pytest.Item) -> Path:
-        """What is graded: `--submission`, else the file in exercises/."""
-        chosen: Path | None = self.config.getoption("--submission")
-        topic = topic_of(item.path)
-        where = chosen if chosen is not None else self.course_of(item).root / "exercises"
-        return find_submission(where, topic)
-
-    def loaded(self, item: pytest.Item) -> Loaded:
-        """The submission of a check's topic, loaded once."""
-        topic = topic_of(item.path)
-        if topic in self.given:
-            return self.given[topic]
-        if self.isolated:
-            return self._host(item).loaded
-        if topic not in self._loaded:
-            self._loaded[topic] = load_submission(
-                self.submission_path(item),
-                topic,
-                before=self.journal.loading,
-                lost=self.journal.lost_places(),
-                keyboard=not self.journal.kept,
-            )
-        return self._loaded[topic]
-
-    @property
-    def isolated(self) -> bool:
-        """Whether submissions run behind the wall."""
-        return bool(self.config.getoption("--isolated")) and not self.given
-
-    def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
-        """The process that holds a check's submission, or the reference."""
-        from gradus.isolation.host import Source
-        from gradus.isolation.wall import Wall
-
-        if self._wall is None:
-            self._wall = Wall(self.course_of(item).root)
-        path = reference or self.submission_path(item)
-        workdir: Path | None = self.config.getoption("--gradus-workdir")
-        chosen: Path | None = self.config.getoption("--submission")
-        alone = chosen is not None and not chosen.is_dir() and workdir is None
-        folder = None if reference or alone else workdir or path.parent
-        return self._wall.host(Source(path, topic_of(item.path), show_path(path), folder))
-
-    def close(self) -> None:
-        """End what runs of submissions."""
-        if self._wall is not None:
-            self._wall.close()
-
-    def _submission(self, item: pytest.Item, reference: Path | None = None) -> Submission:
-        """What a check is given: the submission, or the reference in its place."""
-        if self.isolated:
-            from gradus.isolation.host import IsolatedSubmission
-
-            return IsolatedSubmission(self._host(item, reference), getattr(item, "module", None))
-        if reference is None:
-            return Submission(self.loaded(item))
-        return Submission(load_submission(reference, topic_of(item.path)))
 
     @contextmanager
     def running(self, item: pytest.Item) -> Iterator[None]:
@@ -163,12 +78,12 @@ class GradingSession:
     @contextmanager
     def _prepared(self, item: pytest.Item) -> Iterator[None]:
         capture: Any = self.config.pluginmanager.getplugin("capturemanager")
-        self.course_of(item)
+        self.submissions.course_of(item)
         with (
             capture.item_capture("setup", item) if capture else nullcontext(),
             torch_settings_kept(),
         ):
-            self._current[item.nodeid] = self._submission(item)
+            self._current[item.nodeid] = self.submissions.make(item)
         shorten_output(item)
         self.journal.started(
             item.nodeid, limit_of(item), self._data(item, Verdict(Status.ERROR, ()))
@@ -277,6 +192,7 @@ class GradingSession:
             ],
             "submission": loaded.shown,
             "sha256": loaded.sha256,
+            "isolation": self.submissions.reached(),
         }
 
     def _told_before(self, grader: Path, check: Check, verdict: Verdict) -> bool:
@@ -301,7 +217,7 @@ class GradingSession:
 
     def reference_passes(self, item: pytest.Item) -> bool | None:
         """Whether the reference passes the same check; None where there is no reference here."""
-        reference = self.course_of(item).solution(topic_of(item.path))
+        reference = self.submissions.course_of(item).solution(topic_of(item.path))
         if not reference.exists():
             return None
         hook = getattr(item.ihook, "pytest_timeout_cancel_timer", None)
@@ -311,7 +227,7 @@ class GradingSession:
         if not set(known._fixtureinfo.argnames) <= set(known.funcargs):
             return False  # a fixture of the grader failed: the check could not even begin
         arguments = {name: known.funcargs[name] for name in known._fixtureinfo.argnames}
-        arguments["submission"] = self._submission(item, reference)
+        arguments["submission"] = self.submissions.make(item, reference)
         if "random" in arguments:
             arguments["random"] = self.random_of(item)
         try:
@@ -327,8 +243,9 @@ class GradingSession:
 
     def again(self, item: pytest.Item, check: Check) -> str:
         """The command that shows a failure again."""
-        apart = self.config.getoption("--gradus-journal") is not None
-        if check.topic in self.given or (apart and self.submission_path(item).suffix == ".ipynb"):
+        apart = self.journal.kept or self.config.getoption("--gradus-workdir") is not None
+        given = check.topic in self.submissions.given
+        if given or (apart and self.submissions.path_of(item).suffix == ".ipynb"):
             return f'check("{check.task}")'
         if apart:  # perhaps on another machine: its paths and its seed are not the student's
             return f"pytest graders/{item.path.name} -k {check.name}"

@@ -28,8 +28,16 @@ def write_summary(terminal: Any, report: Report) -> None:
         left_out = len(topic.tasks) - len(shown)
         rest = f"       ({left_out} other tasks not run)" if left_out else ""
         terminal.write_line(f"  {'total':<{max(width, 5)}} {total}{rest}", bold=True)
+        if topic.isolation["level"] != "none":
+            terminal.write_line(f"  isolation: {_isolation(topic.isolation)}")
         for line in next_steps(topic):
             terminal.write_line(line)
+
+
+def _isolation(reached: dict[str, str]) -> str:
+    """The level, and where it is not the best, why, and what to do."""
+    rest = [reached[name] for name in ("why", "remedy") if name in reached]
+    return f"{reached['level']}" + (f" ({'; '.join(rest)})" if rest else "")
 
 
 def _write_problems(terminal: Any, topic: TopicResult) -> None:

@@ -50,6 +50,7 @@ def grade_apart(
     submission: Path | None = None,
     *,
     hidden: bool = False,
+    isolated: bool = False,
     tasks: Sequence[str] = (),
     seed: int = 0,
     workdir: Path | None = None,
@@ -59,7 +60,8 @@ def grade_apart(
 
     A check that ends its process, or hangs beyond every time limit, is an `error` or a `timeout`; the
     other checks keep their points. `workdir` is the working folder of the student's code; modules that lie
-    there do not stand before the grader's own. With `show`, pytest's output goes to this terminal.
+    there do not stand before the grader's own. With `isolated` the submission runs behind the wall, in a
+    third process. With `show`, pytest's output goes to this terminal.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
@@ -68,7 +70,9 @@ def grade_apart(
         journal, result = Path(folder, "journal.jsonl"), Path(folder, "report.json")
         words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         words += [f"--rootdir={course.root}", *_configuration(course)]
-        words += arguments(course, topic, submission, hidden=hidden, tasks=tasks, seed=seed)
+        words += arguments(
+            course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed
+        )
         words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
         words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
         ended = _Ended(0, "")

@@ -9,10 +9,11 @@ import torch
 
 from gradus.isolation.wire import WireError
 
-# (number of the graph, gradients of its outputs, which inputs to give, keep the graph, differentiate again)
+# (number of the graph, gradients of its outputs, which inputs to give, keep the graph, differentiate again,
+# leave gradients in leaves that are known there alone)
 # -> (gradients of the inputs that were asked for, number of a graph of those gradients)
 Pull = Callable[
-    [int, list[torch.Tensor | None], list[bool], bool, bool],
+    [int, list[torch.Tensor | None], list[bool], bool, bool, bool],
     tuple[list[torch.Tensor | None], int | None],
 ]
 
@@ -50,8 +51,9 @@ class Graphs:
         wanted: list[bool],
         keep: bool,
         again: bool,
+        everywhere: bool,
     ) -> tuple[list[torch.Tensor | None], int | None]:
-        """Gradients of a graph's inputs.
+        """Gradients of a graph's inputs; `everywhere`, as `backward` does, in its other leaves too.
 
         Raises:
             WireError: If there is no such graph, or the gradients do not fit it.
@@ -66,23 +68,46 @@ class Graphs:
             raise WireError("gradients for no known result")
         pairs = [(o, g) for o, g in zip(graph.outputs, gradients, strict=True) if g is not None]
         targets = [x for x, want in zip(graph.inputs, wanted, strict=True) if want]
+        others = _other_leaves(graph) if everywhere else []
         found: list[torch.Tensor | None] = [None] * len(targets)
         upstream = [g.detach().requires_grad_(again) for _, g in pairs]
-        if pairs and targets:
+        if pairs and (targets or others):
             found = list(
                 torch.autograd.grad(
                     [o for o, _ in pairs],
-                    targets,
+                    [*targets, *others],
                     upstream,
                     retain_graph=keep or again,
                     create_graph=again,
                     allow_unused=True,
                 )
             )
+            for leaf, gradient in zip(others, found[len(targets) :], strict=True):
+                if gradient is not None:
+                    before = leaf.grad
+                    leaf.grad = gradient.clone() if before is None else before + gradient
+            del found[len(targets) :]
         if not again:
             return found, None
         present = [g for g in found if g is not None and g.requires_grad]
         return found, self.add(present, [*upstream, *graph.inputs]) if present else None
+
+
+def _other_leaves(graph: Graph) -> list[torch.Tensor]:
+    """Leaves of a graph that are none of its inputs; bridges to results of the other side's are among them."""
+    known = {id(x) for x in graph.inputs}
+    leaves, seen = [], set()
+    ahead: list[Any] = [x.grad_fn for x in graph.outputs]
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = node.variable if type(node).__name__ == "AccumulateGrad" else None
+        if leaf is not None and id(leaf) not in known:
+            leaves.append(leaf)
+        ahead += [following for following, _ in node.next_functions]
+    return leaves
 
 
 class _Bridge(torch.autograd.Function):
@@ -101,7 +126,10 @@ class _Bridge(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         inputs, wanted = ctx.inputs, list(ctx.needs_input_grad[4:])
         again = torch.is_grad_enabled()  # create_graph=True
-        found, graph = ctx.pull(ctx.token.number, list(gradients), wanted, _keeps_graph(), again)
+        everywhere = _reaches(ctx.next_functions[0][0])  # the anchor: no `autograd.grad` of others
+        found, graph = ctx.pull(
+            ctx.token.number, list(gradients), wanted, _keeps_graph(), again, everywhere
+        )
         if len(found) != sum(wanted):
             raise WireError("the wrong number of gradients")
         if graph is not None:
@@ -147,6 +175,15 @@ def _keeps_graph() -> bool:
     """Whether the backward pass that runs now was told to `retain_graph`."""
     asked = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return bool(asked()) if asked is not None else True
+
+
+def _reaches(leaf: Any) -> bool:
+    """Whether the backward pass that runs now arrives at a leaf's node: `backward`, or `grad` of just it."""
+    will = getattr(torch._C, "_will_engine_execute_node", None)
+    try:
+        return bool(will(leaf)) if will is not None else True
+    except RuntimeError:  # torch's answer where `grad` was asked for this leaf
+        return True
 
 
 def _fitting(

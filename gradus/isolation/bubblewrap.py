@@ -30,7 +30,19 @@ FIXED = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 PASSED_ON = ("PYTHONHASHSEED", "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG")
-TOO_MUCH = ("/", "/home", "/root", "/tmp", "/etc", "/var", "/opt", "/proc", "/dev", "/sys", "/scratch")
+TOO_MUCH = (
+    "/",
+    "/home",
+    "/root",
+    "/tmp",
+    "/etc",
+    "/var",
+    "/opt",
+    "/proc",
+    "/dev",
+    "/sys",
+    "/scratch",
+)
 
 
 class SandboxError(GraderError):

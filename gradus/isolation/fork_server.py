@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradus.isolation import memory
+from gradus.isolation import cleaning, memory
 from gradus.isolation.bubblewrap import SandboxError, command, environment
 from gradus.isolation.limits import Limits, tasks_of_user
 from gradus.isolation.orders import Orders
@@ -52,7 +52,8 @@ class ForkServer:
         reading, writing = os.pipe()
         try:
             line, variables = self._line(level, readable, theirs.fileno(), writing)
-            self._process = _spawn(line, variables, self._log, (theirs.fileno(), writing))
+            inherited = (theirs.fileno(), *([] if level is Level.PROCESS else [writing]))
+            self._process = _spawn(line, variables, self._log, inherited)
         except BaseException:
             self._control.close()
             self._remove_folders()
@@ -168,6 +169,7 @@ class ForkServer:
     def _remove_folders(self) -> None:
         if self.group is not None:
             self.group.close()
+        cleaning.empty(Path(self._folder.name))  # deeper trees than shutil can remove
         self._folder.cleanup()
 
 

@@ -122,6 +122,7 @@ class Judge(Peer):
         """A new check: what the last one passed to the worker is no longer valid."""
         self.handles.clear()
         self._sent.clear()
+        self.shared.let_go()
         self.record = None
         self.request("begin")
 
@@ -139,7 +140,7 @@ class Judge(Peer):
                 return [next(words[0])]
             except StopIteration:
                 return []
-        if operation == "pull" and len(words) == 5:
+        if operation == "pull" and len(words) == 6:
             return self.give_gradients(words)
         raise WireError("a request that is none of the worker's business")
 

@@ -25,7 +25,9 @@ class Limits:
     temporary: int = 64 * MEBIBYTE  # /tmp
     shared: int = 512 * MEBIBYTE  # /dev/shm: DataLoader workers hand tensors over there
     file_size: int = 256 * MEBIBYTE
-    files: int = 100_000  # in the three folders together: an empty file takes the kernel's memory too
+    files: int = (
+        100_000  # in the three folders together: an empty file takes the kernel's memory too
+    )
     processes: int = 64  # and threads
     open_files: int = 512
     cpu_seconds: int = 3600  # of one process: the judge's own time limits end it long before

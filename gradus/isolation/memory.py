@@ -16,7 +16,9 @@ from gradus.isolation.limits import MEBIBYTE, Limits
 POLL_SECONDS = 0.05
 ZYGOTE = 768 * MEBIBYTE  # what a group allows for torch itself, which counts in it
 LINUX = sys.platform == "linux"
-GRANTED = "GRADUS_CGROUP"  # environment variable: the folder of a control group for gradus to divide
+GRANTED = (
+    "GRADUS_CGROUP"  # environment variable: the folder of a control group for gradus to divide
+)
 
 
 def probe(*, granted: bool = True) -> str:
@@ -169,16 +171,18 @@ def used(processes: list[int], limit: int) -> int:
     exact = 0
     for process, size in zip(processes, bound, strict=True):
         shares = _fields(f"/proc/{process}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:"))
-        exact += shares if shares is not None else (size or 0)  # unreadable: it has hidden itself
+        exact += shares if shares is not None else (size or 0)
     return exact
 
 
 def _fields(file: str, names: tuple[str, ...]) -> int | None:
-    """The sum of some lines of a file of /proc, in bytes; None when it cannot be read."""
+    """The sum of some lines of a file of /proc, in bytes: 0 if the process has ended, None if it hides."""
     try:
         lines = Path(file).read_text("ascii", "replace").splitlines()
-    except OSError:
+    except PermissionError:
         return None
+    except OSError:
+        return 0
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(names))
 
 

@@ -34,6 +34,16 @@ class RemoteModule(Remote, nn.Module):
             self._judge.request("train", self, bool(mode))
         return self
 
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
+        """Serve `.double()` and `.to()`: buffers stay the shared tensors that they are, as parameters do."""
+        before = dict(self._buffers)
+        nn.Module._apply(self, fn, recurse)  # type: ignore[no-untyped-call]
+        for name, buffer in before.items():
+            new = self._buffers[name]
+            if buffer is not None and new is not None and new is not buffer:
+                buffer.data, self._buffers[name] = new, buffer
+        return self
+
     def __getattr__(self, name: str) -> Any:
         try:
             return nn.Module.__getattr__(self, name)
@@ -110,11 +120,13 @@ def build(
             can = [word for word in about["can"] if word != "call"]
             kind = proxy_class(RemoteModule, about["type"], about["module"], about["known"], can)
             module = there[number] = kind(judge, number)
+        made[path] = module  # all of them, before one lets go of its parts
+    for path, _, training, _, tensors in parts:
+        module = made[path]
         module.training = training is True
         vars(module)["_modules"], vars(module)["_parameters"] = {}, {}
         vars(module)["_buffers"], vars(module)["_non_persistent_buffers_set"] = {}, set()
         _fill(module, tensors, get)
-        made[path] = module
         parent, _, name = path.rpartition(".")
         if path:
             made[parent]._modules[name] = module

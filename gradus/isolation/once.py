@@ -4,11 +4,11 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 
 from gradus.isolation import limits, seccomp
+from gradus.isolation.memory import descendants
 from gradus.isolation.orders import Orders
 
 
@@ -30,7 +30,11 @@ def serve_once(orders: Orders) -> int:
     watch = threading.Thread(target=_end_with, args=(parent,), daemon=True)
     watch.start()  # not before the filter, which binds only the threads that come after it
     function(orders.serve)(channel)
-    sys.stdout.flush()
+    for process in descendants(
+        os.getpid()
+    ):  # the judge may be gone, and nobody else would end them
+        with contextlib.suppress(OSError):
+            os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))
     os._exit(0)  # whatever threads the submission has left
 
 

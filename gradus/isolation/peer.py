@@ -378,9 +378,10 @@ class Peer:
         wanted: list[bool],
         keep: bool,
         again: bool,
+        everywhere: bool,
     ) -> tuple[list[torch.Tensor | None], int | None]:
         sent = [Values(gradient) for gradient in gradients]
-        found = self.request("pull", number, sent, wanted, keep, again)
+        found = self.request("pull", number, sent, wanted, keep, again, everywhere)
         if type(found) is not list or len(found) != 2 or type(found[0]) is not list:
             raise WireError("malformed gradients")
         if not all(gradient is None or _floats(gradient) for gradient in found[0]):

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gradus.isolation import cleaning
 from gradus.isolation.bubblewrap import SandboxError, environment
 from gradus.isolation.fork_server import READY_SECONDS, Stopped
 from gradus.isolation.limits import Limits, tasks_of_user
@@ -135,6 +136,7 @@ class PlainProcess:
             odd = (f"process {self.root} cannot be killed",)
         self._process = None
         if self._folder is not None:
+            cleaning.empty(Path(self._folder.name))  # deeper trees than shutil can remove
             self._folder.cleanup()
             left = Path(self._folder.name).exists()
             odd += (f"{self._folder.name} cannot be removed",) if left else ()

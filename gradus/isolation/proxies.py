@@ -50,6 +50,8 @@ class Remote:
 
     def __init__(self, judge: "Judge", number: int) -> None:
         vars(self).update(_judge=judge, _number=number)
+        if number in judge.dead:  # the worker has not been told yet that the last one was dropped
+            judge.dead.remove(number)
         weakref.finalize(self, judge.dead.append, number)
 
     def __getattr__(self, name: str) -> Any:
@@ -154,6 +156,7 @@ def proxy_class(base: type, name: str, module: str, known: str | None, can: list
             _kinds.clear()
         members: dict[str, Any] = {f"__{word}__": _METHODS[word] for word in can}
         members["__module__"] = module
+        members["__doc__"] = property(lambda self: self.__getattr__("__doc__"))
         if known is not None:
             claimed = KNOWN[known]
             members["__class__"] = property(lambda self: claimed)

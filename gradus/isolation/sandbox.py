@@ -46,7 +46,9 @@ class Isolation:
     details: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.level} ({'; '.join(f'{name}: {text}' for name, text in self.details.items())})"
+        return (
+            f"{self.level} ({'; '.join(f'{name}: {text}' for name, text in self.details.items())})"
+        )
 
 
 @functools.cache

@@ -12,7 +12,39 @@ import torch
 
 from gradus.isolation.wire import WireError
 
+SMALL = 16_384  # elements of a tensor that is compared through NumPy
 RECENT = 256  # mirrors that the judge keeps alive although nothing refers to them
+
+
+class _Snapshot:
+    """The bits of a tensor at some moment, to be compared with what it holds later."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._like = tensor.shape, tensor.dtype, tensor.device
+        self._view = _small_view(tensor)
+        self._pointer = tensor.data_ptr() if self._view is not None else 0
+        self._bits: Any = tensor.detach().clone() if self._view is None else self._view.tobytes()
+
+    def holds(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor is still the same, bit by bit."""
+        if (tensor.shape, tensor.dtype, tensor.device) != self._like:
+            return False
+        if self._view is None:
+            return same_bits(tensor.detach(), self._bits)
+        if tensor.data_ptr() == self._pointer:
+            return bool(self._view.tobytes() == self._bits)
+        view = _small_view(tensor)
+        return view is not None and bool(view.tobytes() == self._bits)
+
+
+def _small_view(tensor: torch.Tensor) -> Any:
+    """The memory of a small tensor as a NumPy array, ten times as quick to compare."""
+    if tensor.device.type != "cpu" or tensor.numel() > SMALL or not tensor.is_contiguous():
+        return None
+    try:
+        return tensor.detach().numpy()
+    except (TypeError, RuntimeError):  # bfloat16, conjugated
+        return None
 
 
 class _Entry:
@@ -33,9 +65,24 @@ class _Entry:
     def agree(self) -> None:
         tensor = self._weak()
         assert tensor is not None
-        self.value = tensor.detach().clone()
-        self.grad = None if tensor.grad is None else tensor.grad.detach().clone()
-        self.requires_grad = tensor.requires_grad
+        self._value = _Snapshot(tensor)
+        self._grad = None if tensor.grad is None else _Snapshot(tensor.grad)
+        self._requires_grad = tensor.requires_grad
+
+    def change(self, tensor: torch.Tensor) -> dict[str, Any]:
+        """What is no longer as it was agreed on."""
+        change: dict[str, Any] = {}
+        if not self._value.holds(tensor):
+            change["value"] = tensor.detach()
+        grad = tensor.grad
+        if grad is None or self._grad is None:
+            if (grad is None) != (self._grad is None):
+                change["grad"] = grad
+        elif not self._grad.holds(grad):
+            change["grad"] = grad
+        if tensor.requires_grad != self._requires_grad:
+            change["requires_grad"] = tensor.requires_grad
+        return change
 
 
 class Shared:
@@ -52,6 +99,10 @@ class Shared:
         self._numbers: dict[int, int] = {}  # id(tensor) -> number
         self._recent: collections.deque[torch.Tensor] = collections.deque(maxlen=RECENT)
         self.dead: list[int] = []  # numbers that the other side may drop
+
+    def let_go(self) -> None:
+        """Keep no mirror alive any longer that nothing else refers to."""
+        self._recent.clear()
 
     def number(self, tensor: torch.Tensor) -> int | None:
         """The number of a tensor, or None while it is not shared."""
@@ -111,13 +162,7 @@ class Shared:
             tensor = entry.tensor()
             if tensor is None:
                 continue
-            change: dict[str, Any] = {}
-            if not same_bits(tensor.detach(), entry.value):
-                change["value"] = tensor.detach()
-            if not same_bits(tensor.grad, entry.grad):
-                change["grad"] = tensor.grad
-            if tensor.requires_grad != entry.requires_grad:
-                change["requires_grad"] = tensor.requires_grad
+            change = entry.change(tensor)
             if change:
                 entry.agree()
                 changes.append({"number": number, **change})

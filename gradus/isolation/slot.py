@@ -109,11 +109,13 @@ class Slot:
             filtered = best.details["system calls"] != "all"
             return describe(Level.PROCESS, filtered=filtered, why="no fork server", once=True)
         order = list(Level)
-        if self._level is None or self._level is best.level:
+        if self._fork_server and self._level in (None, best.level):
             return best
+        assert self._level is not None
         if not self._fork_server or order.index(self._level) < order.index(best.level):
             raise SandboxError(
-                f"sandbox: level {self._level} was asked for and this machine reaches {best}"
+                f"sandbox: level {self._level} was asked for, and here is "
+                f"{best if self._fork_server else 'only process, without a fork server'}"
             )
         filtered = self._level is not Level.NAMESPACES
         return describe(self._level, filtered=filtered and best.details["system calls"] != "all")

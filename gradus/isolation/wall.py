@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradus.isolation.host import Host, Source
-from gradus.isolation.sandbox import Isolation
 from gradus.isolation.slot import Slot
 
 _slots: dict[tuple[Path, ...], Slot] = {}
@@ -35,10 +34,10 @@ class Wall:
         self._hosts: dict[Source, Host] = {}
         self._active: Host | None = None
 
-    @property
-    def isolation(self) -> Isolation:
-        """What the sandbox reached on this machine."""
-        return self._slot.isolation
+    def reached(self) -> dict[str, str]:
+        """What the sandbox reaches on this machine, in words: the level, and what is shut off."""
+        isolation = self._slot.isolation
+        return {"level": str(isolation.level), **isolation.details}
 
     def host(self, source: Source) -> Host:
         """The host of a submission; that of another one loses its worker."""

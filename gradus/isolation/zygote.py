@@ -98,9 +98,17 @@ class Zygote:
             RuntimeError: If importing torch left a second thread behind, which a fork would lose.
         """
         orders = self.orders
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+            signal.SIGQUIT,
+            signal.SIGCHLD,
+        ):
             signal.signal(number, signal.SIG_DFL)  # process 1 ignores what it does not handle
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a worker that is interrupted too early lives on
+        signal.signal(
+            signal.SIGUSR1, signal.SIG_IGN
+        )  # a worker that is interrupted too early lives on
         _become(orders.user)
         if orders.namespace:
             _prctl(PDEATHSIG, signal.SIGKILL)  # becoming another user has taken it off
@@ -117,7 +125,9 @@ class Zygote:
             lacking = seccomp.try_to_load(shared_anonymous=orders.shared_anonymous)
         threads = len(list(Path("/proc/self/task").iterdir()))
         if threads != 1:
-            raise RuntimeError(f"the zygote has {threads} threads after its imports; it must have one")
+            raise RuntimeError(
+                f"the zygote has {threads} threads after its imports; it must have one"
+            )
         self.mounts = cleaning.mount_points()
         gc.collect()
         gc.freeze()  # workers write to no page of what they share with it
@@ -238,7 +248,9 @@ def _be_worker(channel: int, serve: str, orders: Orders) -> NoReturn:
         os.closerange(CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))  # the control socket among them
         _prctl(DUMPABLE, 1)  # or its own files in /proc would belong to root
         with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text("1000", "ascii")  # it goes before the zygote
+            Path("/proc/self/oom_score_adj").write_text(
+                "1000", "ascii"
+            )  # it goes before the zygote
         limits.apply(orders.limits, others=orders.others)
         os.chdir(orders.scratch)
         function(serve)(CHANNEL)

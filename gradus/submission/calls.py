@@ -211,7 +211,10 @@ def _copies(value: Any, *, probe: bool = False) -> Any:
         return _tensor_copy(value, probe=probe)
     if isinstance(value, tuple):
         items = [_copies(item, probe=probe) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+        if hasattr(value, "_fields"):
+            return type(value)(*items)
+        torchs = type(value) is torch.Size or type(value).__module__ == "torch.return_types"
+        return type(value)(items) if torchs else tuple(items)
     if type(value) is list:
         return [_copies(item, probe=probe) for item in value]
     if type(value) is dict:

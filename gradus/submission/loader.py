@@ -127,10 +127,10 @@ def load_names(names: dict[str, object], topic: str) -> Loaded:
     return loaded
 
 
-def show_path(path: Path) -> str:
-    """A path relative to the working folder, where it lies below it."""
+def show_path(path: Path, folder: Path | None = None) -> str:
+    """A path relative to `folder` (by default the working folder), where it lies below it."""
     try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
+        return path.resolve().relative_to((folder or Path.cwd()).resolve()).as_posix()
     except ValueError:
         return str(path)
 

@@ -1,0 +1,108 @@
+"""What one pytest run grades: finds submissions and loads them, in this process or behind the wall."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gradus.course import Course, find_course
+from gradus.errors import CourseError
+from gradus.grading.checks import topic_of
+from gradus.grading.journal import Journal
+from gradus.grading.report import NO_WALL
+from gradus.submission.calls import Submission
+from gradus.submission.loader import Loaded, find_submission, load_submission, show_path
+
+if TYPE_CHECKING:
+    from gradus.isolation.host import Host
+    from gradus.isolation.wall import Wall
+
+
+class Submissions:
+    """The submissions of one run, each loaded once."""
+
+    def __init__(self, config: pytest.Config, journal: Journal) -> None:
+        self.config, self.journal = config, journal
+        self.given: dict[str, Loaded] = {}  # topic -> a module handed in by the caller (a notebook)
+        self._loaded: dict[str, Loaded] = {}
+        self._wall: Wall | None = None  # made with the first check, where --isolated asks for one
+        workdir: Path | None = config.getoption("--gradus-workdir")
+        if workdir is not None and not config.getoption("--isolated"):
+            os.chdir(workdir)  # the student's code reads and writes there
+
+    def course_of(self, item: pytest.Item) -> Course:
+        """The kit that a check belongs to; its root is put on the import path (for `datasets`)."""
+        try:
+            course = find_course(item.path.parent)
+        except CourseError:
+            course = Course(item.path.parent.parent, ())
+        if str(course.root) not in sys.path:
+            sys.path.insert(0, str(course.root))
+        return course
+
+    def are_own_work(self) -> bool:
+        """Whether this run grades exercises/ (and not a submission or a notebook)."""
+        return self.config.getoption("--submission") is None and not self.given
+
+    def path_of(self, item: pytest.Item) -> Path:
+        """What is graded: `--submission`, else the file in exercises/."""
+        chosen: Path | None = self.config.getoption("--submission")
+        topic = topic_of(item.path)
+        where = chosen if chosen is not None else self.course_of(item).root / "exercises"
+        return find_submission(where, topic)
+
+    def _load(self, item: pytest.Item) -> Loaded:
+        """The submission of a check's topic, loaded once."""
+        topic = topic_of(item.path)
+        if topic in self.given:
+            return self.given[topic]
+        if topic not in self._loaded:
+            self._loaded[topic] = load_submission(
+                self.path_of(item),
+                topic,
+                before=self.journal.loading,
+                lost=self.journal.lost_places(),
+                keyboard=not self.journal.kept,
+            )
+        return self._loaded[topic]
+
+    @property
+    def isolated(self) -> bool:
+        """Whether submissions run behind the wall."""
+        return bool(self.config.getoption("--isolated")) and not self.given
+
+    def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
+        """The process that holds a check's submission, or the reference."""
+        from gradus.isolation.host import Source
+        from gradus.isolation.wall import Wall
+
+        if self._wall is None:
+            self._wall = Wall(self.course_of(item).root)
+        path = reference or self.path_of(item)
+        workdir: Path | None = self.config.getoption("--gradus-workdir")
+        chosen: Path | None = self.config.getoption("--submission")
+        alone = chosen is not None and not chosen.is_dir() and workdir is None
+        folder = None if reference or alone else workdir or path.parent
+        shown = show_path(path, workdir)
+        return self._wall.host(Source(path, topic_of(item.path), shown, folder))
+
+    def reached(self) -> dict[str, str]:
+        """How well submissions are shut in, in words."""
+        return dict(NO_WALL) if self._wall is None else self._wall.reached()
+
+    def close(self) -> None:
+        """End what runs of submissions."""
+        if self._wall is not None:
+            self._wall.close()
+
+    def make(self, item: pytest.Item, reference: Path | None = None) -> Submission:
+        """What a check is given: the submission, or the reference in its place."""
+        if self.isolated:
+            from gradus.isolation.host import IsolatedSubmission
+
+            return IsolatedSubmission(self._host(item, reference), getattr(item, "module", None))
+        if reference is None:
+            return Submission(self._load(item))
+        return Submission(load_submission(reference, topic_of(item.path)))
