@@ -112,6 +112,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         terminal: Any = config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
             terminal.reportchars = ""  # the table of points says what pytest's short summary would
+    # What a hidden check passes to a submission must not come out in the message of a public one.
+    place = {path: number for number, path in enumerate(dict.fromkeys(i.path for i in items))}
+    items.sort(
+        key=lambda i: (place[i.path], is_check(i) and i.get_closest_marker("hidden") is not None)
+    )
     if dropped:
         gone = set(dropped)
         items[:] = [item for item in items if item not in gone]

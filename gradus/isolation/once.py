@@ -8,14 +8,13 @@ import threading
 import time
 
 from gradus.isolation import limits, seccomp
+from gradus.isolation.child import function
 from gradus.isolation.memory import descendants
 from gradus.isolation.orders import Orders
 
 
 def serve_once(orders: Orders) -> int:
     """Connect to the judge as `orders.channel` says, and be the worker."""
-    from gradus.isolation.zygote import function
-
     channel = connect(orders.channel)
     parent = os.getppid()
     import torch

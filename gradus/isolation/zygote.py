@@ -6,11 +6,7 @@ it forks), and ends, with everything in its namespace, when the judge's end of t
 """
 
 import contextlib
-import ctypes
-import functools
 import gc
-import importlib
-import importlib.util
 import json
 import os
 import select
@@ -20,22 +16,29 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from gradus.isolation import cleaning, limits, memory, seccomp
+from gradus.isolation import cleaning, memory, seccomp
+from gradus.isolation.child import (
+    DUMPABLE,
+    PDEATHSIG,
+    SUBREAPER,
+    be_worker,
+    become,
+    function,
+    prctl,
+)
 from gradus.isolation.orders import Orders
 
-CHANNEL = 3  # the only descriptor that a worker has besides 0-2
 POLL_SECONDS = 0.2  # between looks at how many files a worker has made
 CLEAN_SECONDS = 5.0  # to be rid of everything that a worker has left
-PDEATHSIG, DUMPABLE, SUBREAPER = 1, 4, 36  # options of prctl
 
 
 def main(words: list[str]) -> int:
     """Run the orders in the last of `words`."""
     orders = Orders.read(words[-1])
     if orders.probe:
-        _become(orders.user)
+        become(orders.user)
         print(json.dumps({"lacking": seccomp.try_to_load() if orders.seccomp else ""}))
         return 0
     if orders.once:
@@ -109,17 +112,17 @@ class Zygote:
         signal.signal(
             signal.SIGUSR1, signal.SIG_IGN
         )  # a worker that is interrupted too early lives on
-        _become(orders.user)
+        become(orders.user)
         if orders.namespace:
-            _prctl(PDEATHSIG, signal.SIGKILL)  # becoming another user has taken it off
+            prctl(PDEATHSIG, signal.SIGKILL)  # becoming another user has taken it off
         else:
-            _prctl(SUBREAPER, 1)
+            prctl(SUBREAPER, 1)
         sys.path[:] = [place for place in sys.path if place not in ("", str(orders.scratch))]
         import torch
 
         torch.set_num_threads(1)
         function(orders.serve)  # imported once, for every worker
-        _prctl(DUMPABLE, 0)  # nobody reads its memory or descriptors, of whatever user
+        prctl(DUMPABLE, 0)  # nobody reads its memory or descriptors, of whatever user
         lacking = ""
         if orders.seccomp:
             lacking = seccomp.try_to_load(shared_anonymous=orders.shared_anonymous)
@@ -140,7 +143,7 @@ class Zygote:
         self.code, self.overfull = None, False
         self.worker = os.fork()
         if self.worker == 0:
-            _be_worker(channel, str(request["serve"]), self.orders)
+            be_worker(channel, str(request["serve"]), self.orders)
         return {"process": self.worker}
 
     def _interrupt(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
@@ -219,63 +222,6 @@ def _reap_all(deadline: float, kill: Callable[[], None]) -> list[str]:
             kill()
             time.sleep(0.001)
     return ["processes are left that cannot be killed"]
-
-
-def _become(user: int | None) -> None:
-    """Give up being root, for good."""
-    if user is not None:
-        os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)  # drops the last capabilities with it
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-def _be_worker(channel: int, serve: str, orders: Orders) -> NoReturn:
-    """The rest of a forked child's life."""
-    code = 70
-    try:
-        os.setsid()
-        if not orders.namespace:
-            _prctl(PDEATHSIG, signal.SIGKILL)
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in range(3):
-            os.dup2(null, standard)
-        os.dup2(channel, CHANNEL)
-        os.closerange(CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))  # the control socket among them
-        _prctl(DUMPABLE, 1)  # or its own files in /proc would belong to root
-        with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text(
-                "1000", "ascii"
-            )  # it goes before the zygote
-        limits.apply(orders.limits, others=orders.others)
-        os.chdir(orders.scratch)
-        function(serve)(CHANNEL)
-        code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    finally:
-        os._exit(code & 0xFF)
-
-
-@functools.cache
-def function(path: str) -> Callable[[int], None]:
-    """The function at "module:name", or at "/path/to/file.py:name"."""
-    place, _, name = path.rpartition(":")
-    if not place.endswith(".py"):
-        found: Callable[[int], None] = getattr(importlib.import_module(place), name)
-        return found
-    spec = importlib.util.spec_from_file_location(Path(place).stem, place)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{place} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
-    served: Callable[[int], None] = getattr(module, name)
-    return served
 
 
 if __name__ == "__main__":

@@ -1,0 +1,321 @@
+"""Forging points: a small kit, and what it takes to grade cheats against it on either side of the wall.
+
+A cheat is a submission that answers a task wrong and tries to get its points anyway. Run as a program, this
+file grades cheats in this process, each in a fork of its own, since a cheat that wins poisons its process:
+
+    python -m tests.attacks.forging KIT NAME...      prints {name: {task: points}} as JSON
+"""
+
+import atexit
+import contextlib
+import gc
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradus.grading.session  # noqa: F401  imports torch, which forks then have
+from gradus.course import Course, load_course
+from gradus.errors import GradusError
+from gradus.grading.report import TopicResult
+from gradus.grading.report_file import read_report
+from gradus.grading.run import grade_here
+from tests.kits import forget_graders
+
+SETTINGS = """\
+[tool.pytest.ini_options]
+testpaths = ["graders"]
+addopts = "--strict-markers --strict-config --no-header"
+filterwarnings = ["error"]
+"""
+
+# Beside assert_matches, checks compare in the ways that people write without it.
+GRADER = '''\
+"""Checks for `demo`."""
+
+import pytest
+import torch
+
+from gradus.grading import assert_inputs_unchanged, assert_matches, assert_raises
+
+
+@pytest.mark.task("matched", points=2)
+@pytest.mark.timeout(4)
+def test_matched(submission, random):
+    """matched gives three times x, and a gradient."""
+    x = random.normal(4).requires_grad_()
+    for _ in range(2):
+        got = submission.matched(x)
+        want = 3 * x
+        assert_matches(got, want, requires_grad=True)
+    (gradient,) = torch.autograd.grad(got.sum(), x)
+    assert_matches(gradient, torch.full_like(x, 3.0), what="the gradient")
+
+
+@pytest.mark.task("compared", points=2)
+def test_compared(submission, random):
+    """compared gives three times x: torch compares."""
+    x = random.normal(4)
+    got, want = submission.compared(x), 3 * x
+    assert torch.allclose(got, want)
+    torch.testing.assert_close(got, want)
+    assert bool((got - want).abs().max() < 1e-5)
+    assert (got == want).all()
+
+
+@pytest.mark.task("counted", points=2)
+def test_counted(submission, random):
+    """counted gives the number of positive elements: Python compares."""
+    x = random.normal(50)
+    got, want = submission.counted(x), int((x > 0).sum())
+    assert got == want
+    assert abs(got - want) < 0.5
+    assert got == pytest.approx(want)
+    assert isinstance(got, int)
+
+
+@pytest.mark.task("refused", points=2)
+def test_refused(submission):
+    """refused takes no negative number."""
+    with pytest.raises(ValueError, match="negative"):
+        submission.refused(-1.0)
+    assert_raises(ValueError, submission.refused, -2.0, because="-2 is negative")
+
+
+@pytest.mark.task("called", points=2)
+def test_called(submission, random):
+    """called applies a function of the check's to x, twice."""
+    x = random.normal(4)
+    want = (x + 1) * 5
+    seen = []
+
+    def step(x):
+        seen.append(x)
+        return x + 1 if len(seen) == 1 else x * 5
+
+    got = submission.called(step, x)
+    assert_matches(got, want)
+    assert len(seen) == 2
+
+
+@pytest.mark.task("Model", points=2)
+def test_model(submission, random):
+    """Model computes weight * x, and its weight is one learned number."""
+    x = random.normal(4)
+    model = submission.Model(2.5)
+    assert_matches(model(x), 2.5 * x, requires_grad=True)
+    weights = list(model.parameters())
+    assert len(weights) == 1
+    assert_matches(weights[0], torch.tensor(2.5))
+
+
+@pytest.mark.task("kept", points=2)
+def test_kept(submission, random):
+    """kept gives three times x, and leaves x as it was."""
+    x = random.normal(4)
+    assert_matches(assert_inputs_unchanged(submission.kept, x), 3 * x)
+
+
+@pytest.mark.task("honest", points=1)
+def test_honest(submission, random):
+    """honest doubles."""
+    x = random.normal(4)
+    assert_matches(submission.honest(x), 2 * x)
+'''
+
+RIGHT = """\
+import torch
+from torch import nn
+
+
+def honest(x):
+    return 2 * x
+
+
+def matched(x):
+    return 3 * x
+
+
+def compared(x):
+    return 3 * x
+
+
+def counted(x):
+    return int((x > 0).sum())
+
+
+def refused(number):
+    raise ValueError("negative")
+
+
+def called(step, x):
+    return step(step(x))
+
+
+class Model(nn.Module):
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+
+    def forward(self, x):
+        return self.weight * x
+
+
+def kept(x):
+    return 3 * x
+"""
+
+WRONG = """\
+import torch
+from torch import nn
+
+
+def honest(x):
+    return 2 * x
+
+
+def matched(x):
+    return torch.zeros(4) * x
+
+
+def compared(x):
+    return torch.zeros(4)
+
+
+def counted(x):
+    return -1
+
+
+def refused(number):
+    return number
+
+
+def called(step, x):
+    return torch.zeros(4)
+
+
+class Model(nn.Module):
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        return self.weight * x
+
+
+def kept(x):
+    return x.zero_()
+"""
+
+TASKS = ("matched", "compared", "counted", "refused", "called", "Model", "kept")
+IN_PROCESS, ON_THE_WIRE, NOWHERE = "in-process", "on the wire", "nowhere"
+
+
+@dataclass(frozen=True)
+class Cheat:
+    """A way to get points without an answer.
+
+    Attributes:
+        name: What it does.
+        text: Comes after the wrong answers, in the submission.
+        tasks: Which it is after.
+        wins: Where it works when there is no wall: in the judge's own process; `ON_THE_WIRE` has no such
+            form; `NOWHERE` says that it does not work without the wall either.
+        costs_honest: Why the right answer beside it loses its points too, where that is its own doing.
+    """
+
+    name: str
+    text: str
+    tasks: tuple[str, ...] = TASKS
+    wins: str = IN_PROCESS
+    costs_honest: str = ""
+
+    def __str__(self) -> str:
+        return self.name.replace(" ", "-")
+
+
+def write_attacked_kit(folder: Path) -> Course:
+    """The kit that is attacked."""
+    for name in ("solutions", "graders", "exercises"):
+        (folder / name).mkdir(parents=True)
+    (folder / "course.toml").write_text('topics = ["demo"]\n', encoding="utf-8")
+    (folder / "pyproject.toml").write_text(SETTINGS, encoding="utf-8")
+    (folder / "solutions" / "demo.py").write_text(RIGHT, encoding="utf-8")
+    (folder / "graders" / "test_demo.py").write_text(GRADER, encoding="utf-8")
+    return load_course(folder)
+
+
+def hand_in(course: Course, text: str) -> Path:
+    """The path of a submission outside the kit."""
+    path = course.root.parent / "handed_in" / "demo.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def grade_text(
+    course: Course, text: str, tasks: tuple[str, ...], *words: str
+) -> tuple[dict[str, int], TopicResult]:
+    """Points by task, as the report on disk has them, and the result.
+
+    Raises:
+        GradusError: If no report was written.
+    """
+    report = course.root.parent / "report.json"
+    report.unlink(missing_ok=True)
+    options = [f"--gradus-report={report}", *words]
+    forget_graders()
+    result = grade_here(
+        course, "demo", hand_in(course, text), tasks=("honest", *tasks), options=options
+    )
+    topic = read_report(report).topic("demo")
+    return {task.name: task.earned for task in topic.tasks}, result
+
+
+def control(course: Course, cheat: Cheat) -> dict[str, int]:
+    """Points by task where the judge and the cheat share a process, in a fork of this one."""
+    with tempfile.TemporaryDirectory(prefix="control-") as folder:
+        root = Path(folder).resolve() / "kit"
+        shutil.copytree(course.root, root)
+        child = os.fork()
+        if child == 0:
+            _grade_and_end(load_course(root), cheat)
+        os.waitpid(child, 0)
+        with contextlib.suppress(GradusError, OSError):
+            topic = read_report(root.parent / "report.json").topic("demo")
+            return {task.name: task.earned for task in topic.tasks}
+    return {}
+
+
+def _grade_and_end(course: Course, cheat: Cheat) -> None:
+    """Grade, and end this process as Python would."""
+    atexit._clear()  # what is the parent's is not ended here
+    signal.alarm(20)  # for a cheat that hangs
+    try:
+        os.chdir(course.root.parent)
+        with contextlib.suppress(BaseException):
+            grade_text(course, WRONG + cheat.text, cheat.tasks)
+        atexit._run_exitfuncs()
+    finally:
+        os._exit(0)
+
+
+def main(words: list[str]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Grade cheats by name."""
+    from tests.attacks.test_forging import CHEATS
+
+    course = load_course(Path(words[0]))
+    grade_text(course, RIGHT, TASKS)  # what is imported now need not be imported in each fork
+    gc.freeze()
+    for cheat in CHEATS:
+        if cheat.name in words[1:]:
+            yield cheat.name, control(course, cheat)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(dict(main(sys.argv[1:]))))

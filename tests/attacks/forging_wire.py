@@ -1,0 +1,3 @@
+from tests.attacks.forging import Cheat
+
+WIRE = []

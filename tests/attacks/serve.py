@@ -1,0 +1,31 @@
+"""A worker for attacks: it is asked for one by name, and answers what came of it; also without a sandbox."""
+
+import importlib.util
+import json
+import socket
+import sys
+from pathlib import Path
+
+
+def serve(fd):
+    """Answer each line {"attack": name, "scene": {...}} with {"evidence": ...} or {"error": ...}."""
+    with socket.socket(fileno=fd) as channel, channel.makefile("rw", encoding="utf-8") as lines:
+        for line in lines:
+            request = json.loads(line)
+            lines.write(json.dumps(answer(request["attack"], request["scene"])) + "\n")
+            lines.flush()
+
+
+def answer(name, scene):
+    """Run one attack: evidence is truthy where it got through."""
+    spec = importlib.util.spec_from_file_location("machine", Path(__file__).parent / "machine.py")
+    machine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(machine)
+    try:
+        return {"evidence": repr(getattr(machine, name)(scene) or "")}
+    except BaseException as error:
+        return {"error": f"{type(error).__name__}: {error}"[:300]}
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

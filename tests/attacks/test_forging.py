@@ -1,0 +1,74 @@
+"""Cheats that forge points: behind the wall they earn nothing, and win where there is none."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gradus.grading.report_file import read_report  # noqa: F401  as cheats import it
+from tests.attacks.forging import (
+    IN_PROCESS,
+    RIGHT,
+    TASKS,
+    WRONG,
+    Cheat,
+    grade_text,
+    write_attacked_kit,
+)
+from tests.attacks.forging_lies import LIES
+from tests.attacks.forging_patches import PATCHES
+from tests.attacks.forging_wire import WIRE
+
+CHEATS: list[Cheat] = [*PATCHES, *LIES, *WIRE]
+HERE = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """The kit that is attacked."""
+    return write_attacked_kit(tmp_path_factory.mktemp("attacked") / "kit")
+
+
+@pytest.fixture(scope="module")
+def without_a_wall(course):
+    """Points by cheat and task where judge and cheat share a process."""
+    names = [cheat.name for cheat in CHEATS if cheat.wins == IN_PROCESS]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.attacks.forging", str(course.root), *names],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    return json.loads(done.stdout)
+
+
+def test_right_answers_earn_all_points_and_wrong_ones_none(course):
+    for text, points in ((RIGHT, 2), (WRONG, 0)):
+        for words in ([], ["--isolated"]):
+            earned, _ = grade_text(course, text, TASKS, *words)
+            assert earned == {"honest": 1, **dict.fromkeys(TASKS, points)}
+
+
+@pytest.mark.parametrize("cheat", CHEATS, ids=str)
+def test_earns_nothing_behind_the_wall(course, cheat):
+    earned, result = grade_text(course, WRONG + cheat.text, cheat.tasks, "--isolated")
+    assert earned == {task.name: task.earned for task in result.tasks}  # the report is as told
+    assert {task: earned[task] for task in cheat.tasks} == dict.fromkeys(cheat.tasks, 0)
+    if not cheat.costs_honest:
+        assert earned["honest"] == 1
+    else:
+        assert earned["honest"] == 0
+
+
+@pytest.mark.parametrize("cheat", [c for c in CHEATS if c.wins == IN_PROCESS], ids=str)
+def test_wins_where_there_is_no_wall(without_a_wall, cheat):
+    earned = without_a_wall[cheat.name]
+    assert {task: earned.get(task) for task in cheat.tasks} == dict.fromkeys(cheat.tasks, 2)
+
+
+def test_cheats_have_names_of_their_own():
+    assert len({cheat.name for cheat in CHEATS}) == len(CHEATS) >= 60

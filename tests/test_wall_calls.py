@@ -1,0 +1,218 @@
+"""What goes on around a call of student code is the same in-process and isolated."""
+
+import pytest
+import torch
+
+from gradus.submission.calls import StudentError
+from gradus.submission.raised import raised
+from tests.both_sides import loader, told
+
+
+@pytest.fixture(params=[False, True], ids=["in-process", "isolated"])
+def load(request, tmp_path):
+    """Load a student's source: in this process, and then across the wall."""
+    with loader(tmp_path, isolated=request.param, grader=__name__) as load:
+        yield load
+
+
+class Stop(Exception):
+    """Of the check's own."""
+
+
+def test_callbacks_run_in_the_check(load):
+    submission = load("""
+        def apply(f, x, **named): return f(x, **named)
+        def each(f, items): return [f(item) for item in items]
+        def hand_back(f): return f
+        def catch(f):
+            try: return f()
+            except ValueError as error: return f"caught {error}"
+    """)
+    seen = []
+
+    def f(x, scale=1):
+        seen.append(x)
+        return {"y": x * scale}
+
+    assert submission.apply(f, torch.ones(2), scale=3)["y"].tolist() == [3.0, 3.0]
+    assert seen[0].tolist() == [1.0, 1.0]
+    assert submission.each(seen.append, [1, 2]) == [None, None]
+    assert seen[1:] == [1, 2]
+    assert submission.hand_back(f) is f
+    assert submission.apply(torch.relu, torch.tensor([-1.0])).item() == 0
+    assert submission.apply(submission.hand_back, 5) == 5
+    assert submission.apply(lambda x: submission.each(lambda y: y + x, [1, 2]), 10) == [11, 12]
+
+    def wrong():
+        raise ValueError("no")
+
+    assert submission.catch(wrong) == "caught no"
+
+
+def test_an_exception_of_a_callback_comes_back_as_itself(load):
+    submission = load("""
+        def apply(f): return f()
+        def other(f):
+            try: f()
+            except Exception as error: raise KeyError("mine") from error
+    """)
+    stop = Stop("enough")
+
+    def fails():
+        raise stop
+
+    with pytest.raises(Stop) as caught:
+        submission.apply(fails)
+    assert caught.value is stop
+    with pytest.raises(KeyError, match="mine"):
+        submission.other(fails)
+
+
+def test_the_seed_of_the_check_determines_what_the_student_draws(load):
+    submission = load("""
+        def draw(n=2): return torch.randn(n)
+        def layer(): return nn.Linear(3, 2)
+        def drawn(generator): return torch.rand(2, generator=generator)
+        def seeds(n): torch.manual_seed(n)
+        def items(): yield torch.rand(1); yield torch.rand(1)
+    """)
+    torch.manual_seed(5)
+    mine = [torch.randn(2), torch.randn(3), torch.randn(4), torch.nn.Linear(3, 2).weight]
+    torch.manual_seed(5)
+    assert torch.equal(submission.draw(), mine[0])
+    assert torch.equal(torch.randn(3), mine[1])
+    assert torch.equal(submission.draw(n=4), mine[2])
+    assert torch.equal(submission.layer().weight, mine[3])
+    submission.seeds(5)
+    assert torch.equal(torch.randn(2), mine[0])
+    generator, other = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
+    for _ in range(2):
+        assert torch.equal(submission.drawn(generator), torch.rand(2, generator=other))
+        assert torch.equal(torch.rand(1, generator=generator), torch.rand(1, generator=other))
+    torch.manual_seed(1)
+    items = [torch.rand(1), torch.rand(1), torch.rand(1)]
+    torch.manual_seed(1)
+    drawn = submission.items()
+    assert [next(drawn), torch.rand(1), next(drawn)] == items
+
+
+def test_what_student_code_prints_is_seen(load, capsys):
+    submission = load("""
+        import sys
+        def prints(n):
+            print("out", n)
+            print("error", n, file=sys.stderr)
+            return n
+        def fails(): print("before"); 1 / 0
+        def many(): print("x" * 1_000_000 + "end")
+    """)
+    assert submission.prints(1) == 1
+    assert capsys.readouterr() == ("out 1\n", "error 1\n")
+    with pytest.raises(ZeroDivisionError):
+        submission.fails()
+    assert capsys.readouterr().out == "before\n"
+    submission.many()
+    assert capsys.readouterr().out.endswith("xend\n")
+
+
+def test_the_grad_mode_is_that_of_the_check(load):
+    submission = load("""
+        w = nn.Parameter(torch.ones(2))
+        def scale(x): return x * w, torch.is_grad_enabled()
+        def frozen(x):
+            with torch.no_grad(): return x * w
+        def turns_off(): torch.set_grad_enabled(False)
+    """)
+    y, enabled = submission.scale(torch.ones(2))
+    assert (y.requires_grad, enabled) == (True, True)
+    with torch.no_grad():
+        y, enabled = submission.scale(torch.ones(2))
+    assert (y.requires_grad, enabled) == (False, False)
+    assert not submission.frozen(torch.ones(2, requires_grad=True)).requires_grad
+    try:
+        submission.turns_off()
+        assert not torch.is_grad_enabled()
+    finally:
+        torch.set_grad_enabled(True)
+
+
+def shares_memory(student, x):
+    """A probe."""
+    return student.view(x).data_ptr() == x.data_ptr(), student.CONSTANT, x
+
+
+def asks_for_more(student):
+    """A probe that meets what is not there."""
+    return student.viev(1)
+
+
+def calls_wrongly(student, x):
+    """A probe in which the student's code fails."""
+    student.view(x)
+    return student.fails(x)
+
+
+def test_a_probe_runs_beside_the_students_code(load):
+    submission = load("""
+        CONSTANT = [1, 2]
+        def view(x): return x[1:] if len(x) > 5 else x.view(-1)
+        def fails(x): raise ZeroDivisionError("by me")
+    """)
+    x = torch.ones(2, 2)
+    shared, constant, back = submission.probe(shares_memory, x)
+    assert (shared, constant) == (True, [1, 2])
+    assert told(back) == told(x)
+    assert back is not x
+    assert submission._last_call.text == "view(float32 tensor (2, 2))"
+    assert submission._last_call.returned == "float32 tensor (4)".replace("(4)", "(4,)")
+    with pytest.raises(StudentError, match="does not define `viev`; is `view` meant"):
+        submission.probe(asks_for_more)
+    with pytest.raises(ZeroDivisionError, match="by me") as caught:
+        submission.probe(calls_wrongly, x)
+    assert submission._last_call.text == "fails(float32 tensor (2, 2))"
+    assert submission._last_call.returned is None
+    frames = raised(caught.value, submission._loaded.filenames).frames
+    assert [frame.function for frame in frames] == ["fails"]
+    offset = 3
+    assert submission.probe(lambda student, x: student.CONSTANT[x] + offset, 1) == 5
+
+
+def test_the_last_call_is_noted_for_the_message(load):
+    submission = load("def f(x, *, n=1): return [x, n]\ndef fails(x): 1 / 0")
+    submission.f(torch.ones(3), n=2)
+    assert submission._last_call.text == "f(float32 tensor (3,), n=2)"
+    assert submission._last_call.returned == "[float32 tensor (3,), 2]"
+    with pytest.raises(ZeroDivisionError):
+        submission.fails(None)
+    assert (submission._last_call.text, submission._last_call.returned) == ("fails(None)", None)
+
+
+def test_names_and_signatures_that_do_not_fit_are_told(load):
+    submission = load("def mean(x, dim): return x.mean(dim)\nsize = 3\nclass Net:\n    pass")
+    for call, text in (
+        (lambda: submission.meen, "demo.py does not define `meen`; is `mean` meant to be it?"),
+        (lambda: submission.nothing(1), "demo.py does not define `nothing`; was it deleted"),
+        (lambda: submission.mean(1), "`mean(x, dim)` cannot be called as mean(1): missing a req"),
+        (lambda: submission.Net(1), "`Net()` cannot be called as Net(1): too many positional"),
+        (lambda: submission.size(1), "`size` is 3, not a function or class"),
+    ):
+        with pytest.raises(StudentError) as caught:
+            call()
+        assert text in str(caught.value)
+
+
+def test_observe_tells_of_arguments_and_torch_functions(load):
+    submission = load("""
+        def f(x, table, *, y):
+            x.add_(1); table["sum"] = x.sum()
+            return torch.einsum("i,i->i", x, y) @ y
+    """)
+    x, y = torch.ones(2), torch.ones(2)
+    seen = submission.f.observe(x, {}, y=y)
+    assert seen.result == 4
+    assert seen.args[0].tolist() == [2.0, 2.0]
+    assert seen.args[1] == {"sum": torch.tensor(4.0)}
+    assert seen.kwargs["y"].tolist() == [1.0, 1.0]
+    assert {"torch.einsum", "torch.Tensor.add_", "torch.Tensor.sum"} <= set(seen.calls)
+    assert "torch.matmul" not in seen.calls
+    assert x.tolist() == [1.0, 1.0]
