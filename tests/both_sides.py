@@ -4,12 +4,13 @@ import collections
 import sys
 import textwrap
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from gradus.isolation.host import Host, IsolatedSubmission, Source
-from gradus.isolation.wall import warm_slot
+from gradus.isolation.slots import slot_of
 from gradus.submission.calls import Submission
 from gradus.submission.loader import load_submission
 
@@ -27,7 +28,7 @@ def opened(folder, text, *, isolated, grader):
         assert not loaded.problems
         yield Submission(loaded)
         return
-    host = Host(warm_slot([]), Source(path, "demo", "demo.py"))
+    host = Host(slot_of(Path(__file__).parent), Source(path, "demo", "demo.py"))
     try:
         assert not host.loaded.problems
         yield IsolatedSubmission(host, sys.modules[grader])
@@ -59,5 +60,3 @@ def told(value):
     if isinstance(value, list | tuple | collections.deque):
         return kind, getattr(value, "_fields", None), [told(item) for item in value]
     return kind, repr(value)
-
-

@@ -11,6 +11,7 @@ from torch import nn
 from gradus.submission.raised import raised
 from tests.both_sides import loader, told
 
+NAMES = {"torch": torch, "np": np, "math": math, "collections": collections}
 Pair = collections.namedtuple("Pair", ["mean", "spread"])
 DATA = {
     "numbers": "[0, -1, 2**62, -2**63, 2**64, 3**400, -3**99, True, 1.5, -0.0, math.inf, 1j, 2 + 0.5j]",
@@ -35,7 +36,7 @@ DATA = {
     "arrays": "[np.arange(6).reshape(2, 3), np.arange(6.0).reshape(2, 3).T, np.zeros((0, 2)), np.array(1)]",
     "scalars": "[np.float32(1.5), np.int64(-3), np.uint8(7), np.complex64(1j), np.float16(2)]",
     "array dtypes": "[np.arange(3, dtype=d) for d in ('i1', 'u2', 'f2', 'f8', 'c8', 'c16')]",
-    "torch's tuples": "[torch.ones(2, 3).max(dim=0), torch.linalg.qr(torch.eye(2)), torch.tensor([2, 1]).sort()]",
+    "torch's tuples": "[torch.ones(2, 3).max(dim=0), torch.linalg.qr(torch.eye(2)), torch.ones(2).sort()]",
 }  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def load(request, tmp_path):
 def test_data_is_the_same_on_both_sides(load, about):
     submission = load("def same(x): return x\ndef made(text): return eval(text)")
     torch.manual_seed(0)
-    value = eval(DATA[about])
+    value = eval(DATA[about], NAMES)
     assert told(submission.same(value)) == told(value)
     torch.manual_seed(0)
     assert told(submission.made(DATA[about])) == told(value)
@@ -95,7 +96,9 @@ def test_objects_have_attributes_methods_and_operators(load):
             \"\"\"A number.\"\"\"
             count = 0
             def __init__(self, value, *, parents=()): self.value, self.parents = value, parents
-            def __add__(self, other): return Node(self.value + getattr(other, "value", other), parents=(self, other))
+            def __add__(self, other):
+                value = self.value + getattr(other, "value", other)
+                return Node(value, parents=(self, other))
             __radd__ = __add__
             def __neg__(self): return Node(-self.value)
             def __matmul__(self, x): return x @ x * self.value

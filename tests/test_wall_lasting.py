@@ -32,7 +32,7 @@ def apply(f, x): return f(x)
 def lost():
     import os
     os.kill(os.getpid(), 9)
-def leaves(): 
+def leaves():
     import os
     os._exit(3)
 def where(): return os.getpid()
@@ -71,15 +71,15 @@ def ten_calls(submission, module, scaled, mine):
 def tables(side):
     """How much one side remembers."""
     shared = len(side.shared._entries), len(side.shared._numbers), len(side.shared.dead)
-    kept = len(side.originals._kept)
-    return len(side.handles), len(side.graphs._graphs), *shared, len(side.dead), min(kept, 16)
+    assert len(side.originals._kept) <= 16
+    return [len(side.handles), len(side.graphs._graphs), *shared, len(side.dead)]
 
 
 def of_worker(student):
     """A probe: what the worker remembers, and its memory in MB."""
     gc.collect()
     (worker,) = [x for x in gc.get_objects() if type(x) is Worker]
-    return [*tables(worker), len(worker._modules)], megabytes()
+    return tables(worker), megabytes()
 
 
 def megabytes():
@@ -87,30 +87,94 @@ def megabytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
-def test_ten_thousand_calls_leave_nothing_behind(load):
+def test_ten_thousand_requests_leave_nothing_behind(load):
     host = load(KINDS)._host
 
-    def check(rounds):
-        submission = IsolatedSubmission(host, sys.modules[__name__])
-        module, mine, scale = submission.Linear(2, 2), nn.Linear(2, 2), torch.ones(2)
-        for _ in range(rounds):
-            ten_calls(submission, module, lambda x: x * scale, mine)
+    def checks(number):
+        for _ in range(number):
+            submission = IsolatedSubmission(host, sys.modules[__name__])
+            module, mine, scale = submission.Linear(2, 2), nn.Linear(2, 2), torch.ones(2)
+            for _ in range(20):  # of about 25 requests each
+                ten_calls(submission, module, lambda x, scale=scale: x * scale, mine)
 
     def look():
-        gc.collect()
         submission = IsolatedSubmission(host, sys.modules[__name__])
-        submission.count()  # tells the worker what is no longer needed
+        gc.collect()
+        submission.probe(of_worker)
+        submission.count()  # each side tells the other what it has collected
+        there, mb_there = submission.probe(of_worker)
         judge = host.judge()
-        here = [*tables(judge), len(judge._proxies), len(judge._sent)]
-        return [here, megabytes(), *submission.probe(of_worker)]
+        return tables(judge), len(judge._proxies), there, megabytes(), mb_there
 
-    check(50)
+    checks(2)
     first = look()
-    for _ in range(20):
-        check(50)
+    checks(20)
     last = look()
-    print(first, last)
-    assert last[0] == first[0]
-    assert last[2] == first[2]
-    assert last[1] - first[1] < 5
+    assert first[:3] == last[:3] == ([1, 0, 0, 0, 0, 0], 0, [0] * 6)  # 1: the probe itself
     assert last[3] - first[3] < 5
+    assert last[4] - first[4] < 5
+
+
+def test_what_the_check_drops_is_dropped_in_the_worker(load):
+    submission = load(KINDS)
+    judge = submission._host.judge()
+    nodes = [submission.Node(i) for i in range(50)]
+    outputs = [submission.f(torch.ones(1, requires_grad=True))["y"][0] for _ in range(50)]
+    assert submission.probe(of_worker)[0][:2] == [50, 50]
+    nodes.pop()
+    del outputs[:20]
+    gc.collect()
+    assert submission.probe(of_worker)[0][:2] == [49, 30]
+    outputs.clear()
+    nodes.clear()
+    gc.collect()
+    assert submission.probe(of_worker)[0][:2] == [0, 0]
+    assert len(judge._proxies) == 0
+
+
+def test_a_lost_process_costs_one_call_and_the_next_has_a_fresh_one(load):
+    submission = load(KINDS)
+    host, node = submission._host, submission.Node(1)
+    assert [submission.count(), submission.count()] == [1, 2]
+    with pytest.raises(ProcessLost, match="SIGKILL"):
+        submission.lost()
+    again = IsolatedSubmission(host, sys.modules[__name__])
+    assert again.count() == 1
+    with pytest.raises(ProcessLost):
+        _ = node.x  # it lived in the process that has ended
+    with pytest.raises(SubmissionExit, match=r"os._exit\(3\)"):
+        again.leaves()
+    assert again.count() == 2  # that one was held back
+
+
+LOST = """
+def row_means(table):
+    import os
+    os.kill(os.getpid(), 9)
+"""
+ENDLESS = """
+def double(x):
+    while True:
+        pass
+"""
+
+
+def test_a_lost_process_costs_one_check(kit):
+    result = grade(kit, answers(row_means=LOST), options=["--isolated"])
+    assert earned(result) == {"double": 3, "row_means": 0, "Affine": 2}
+    assert statuses(result)["one_mean_for_each_row"] == "error"
+    assert "SIGKILL" in message(result, "one_mean_for_each_row")
+
+
+def test_an_endless_loop_is_stopped_and_its_line_told(kit):
+    limited = GRADER.replace("@pytest.mark.task(", "@pytest.mark.timeout(2)\n@pytest.mark.task(")
+    result = grade(
+        write_kit(kit.root, grader=limited), answers(double=ENDLESS), options=["--isolated"]
+    )
+    assert earned(result) == {"double": 0, "row_means": 2, "Affine": 2}
+    assert set(statuses(result).values()) == {"passed", "timeout"}
+    told = message(result, "twice_every_number")
+    assert "called double(float32 tensor" in told
+    assert "stopped after 2.0s: is there an endless loop?" in told
+    assert "in double" in told
+    assert "while True:" in told or "pass" in told

@@ -105,11 +105,11 @@ def _like(
         return SubmissionExit(message or name)
     base: Any = known[0]
     methods = {"__str__": lambda self: message, "__module__": module}
-    error: BaseException = base.__new__(type(name, (base,), methods), message)
+    error: BaseException = base.__new__(type(name.replace("\0", " "), (base,), methods), message)
     return error
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > 4 * _LONGEST:
         raise WireError("a malformed exception")
-    return value.replace("\0", " ").encode("utf-8", "backslashreplace").decode()
+    return value.encode("utf-8", "backslashreplace").decode()

@@ -112,7 +112,7 @@ def build(
     if type(parts) is not list or not parts or len(parts) > 100_000:
         raise WireError("a malformed module")
     made: dict[str, RemoteModule] = {}
-    for path, number, training, about, tensors in parts:
+    for path, number, _, about, _ in parts:
         module = there.get(number)
         if not isinstance(module, RemoteModule):
             if type(number) is not int or type(path) is not str:

@@ -1,22 +1,9 @@
 """The wall of one grading run: submissions in one sandbox after another, and what the sandbox reached."""
 
-import atexit
-from collections.abc import Sequence
 from pathlib import Path
 
 from gradus.isolation.host import Host, Source
-from gradus.isolation.slot import Slot
-
-_slots: dict[tuple[Path, ...], Slot] = {}
-
-
-def warm_slot(readable: Sequence[Path]) -> Slot:
-    """This process's slot for workers that may read these folders; it stays warm between runs."""
-    key = tuple(path.absolute() for path in readable)
-    if key not in _slots:
-        _slots[key] = Slot(key)
-        atexit.register(_slots[key].close)
-    return _slots[key]
+from gradus.isolation.slots import slot_of
 
 
 class Wall:
@@ -27,10 +14,8 @@ class Wall:
     """
 
     def __init__(self, root: Path) -> None:
-        datasets = root / "datasets"
-        readable = [datasets] if datasets.is_dir() else []
-        self._import_from = [root] if readable else []
-        self._slot = warm_slot(readable)
+        self._import_from = [root] if (root / "datasets").is_dir() else []
+        self._slot = slot_of(root)
         self._hosts: dict[Source, Host] = {}
         self._active: Host | None = None
 

@@ -42,6 +42,7 @@ def examine() -> Iterator[Finding]:
     yield from _torch()
     yield _torchvision()
     yield from _packages()
+    yield _sandbox()
     yield from _kit()
     yield _writable(
         "temporary folder", Path(tempfile.gettempdir()), "set TMPDIR to a folder of yours"
@@ -141,6 +142,17 @@ def _packages() -> Iterator[Finding]:
             words,
             "pip install --force-reinstall -c constraints.txt nbgrader",
         )
+
+
+def _sandbox() -> Finding:
+    from gradus.isolation import sandbox
+
+    reached = sandbox.probe_level()
+    if reached.level is sandbox.Level.SANDBOX:
+        return Finding("sandbox", Level.OK, "a submission can be graded in one")
+    why = reached.details.get("why", "")
+    words = f"this machine reaches the level {reached.level} (docs/security.md): {why}"
+    return Finding("sandbox", Level.NOTE, words, reached.details.get("remedy", ""))
 
 
 def _version(name: str) -> str | None:

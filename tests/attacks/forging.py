@@ -79,6 +79,17 @@ def test_counted(submission, random):
     assert isinstance(got, int)
 
 
+@pytest.mark.task("measured", points=2)
+def test_measured(submission, random):
+    """measured gives the sum: a difference is asked for, and no type."""
+    x = random.normal(4, dtype=torch.float64)
+    want = float(x.sum())
+    assert abs(want - submission.measured(x)) < 1e-6
+    assert abs(submission.measured(x) - want) < 1e-6
+    assert 0.99 < submission.measured(x) / want < 1.01
+    assert (submission.measured(x) + -want) ** 2 < 1e-6
+
+
 @pytest.mark.task("refused", points=2)
 def test_refused(submission):
     """refused takes no negative number."""
@@ -149,6 +160,10 @@ def counted(x):
     return int((x > 0).sum())
 
 
+def measured(x):
+    return float(x.sum())
+
+
 def refused(number):
     raise ValueError("negative")
 
@@ -191,6 +206,10 @@ def counted(x):
     return -1
 
 
+def measured(x):
+    return float("inf")
+
+
 def refused(number):
     return number
 
@@ -212,7 +231,7 @@ def kept(x):
     return x.zero_()
 """
 
-TASKS = ("matched", "compared", "counted", "refused", "called", "Model", "kept")
+TASKS = ("matched", "compared", "counted", "measured", "refused", "called", "Model", "kept")
 IN_PROCESS, ON_THE_WIRE, NOWHERE = "in-process", "on the wire", "nowhere"
 
 

@@ -76,6 +76,7 @@ class Number:
     def __eq__(self, other): return True
     def __hash__(self): return 0
     def __sub__(self, other): return 0.0
+    def __truediv__(self, other): return 1.0
     __rsub__ = __add__ = __radd__ = __sub__
     def __abs__(self): return 0.0
     def __float__(self): return 0.0
@@ -83,8 +84,9 @@ class Number:
     def __bool__(self): return True
 def counted(x):
     return Number()
+measured = counted
 """,
-        ("counted",),
+        ("counted", "measured"),
     ),
     Cheat(
         "a metaclass says that everything is an instance",
@@ -215,7 +217,7 @@ def kept(x):
         "the reference is read from disk",
         """
 import glob, pathlib, sys
-places = [str(pathlib.Path(p).parent.parent) for p in sys.argv] + list(sys.path) + [".", "..", "/tmp", "/work", "/home", "/root"]
+places = [".", *sys.path, "..", "/tmp", "/work", "/home", "/root"]
 found = []
 for place in places:
     found += glob.glob(place + "/solutions/demo.py") + glob.glob(place + "/*/solutions/demo.py")

@@ -236,11 +236,11 @@ for module in list(sys.modules.values()):
         "gradus.grading is another module",
         """
 import sys, types
-import gradus.submission.status as status
-status.Status.worst = classmethod(lambda cls, all: cls.PASSED)
-import gradus.grading.report as report
-report.CheckResult.status = property(lambda self: status.Status.PASSED)
-report.TaskResult.earned = property(lambda self: self.possible)
+import gradus.grading.results as results
+class Status(types.ModuleType):
+    PASSED = results.Status.PASSED
+    def __call__(self, value): return self.PASSED
+results.Status = sys.modules["gradus.submission.status"] = Status("status")
 """,
     ),
     Cheat(

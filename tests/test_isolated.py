@@ -1,0 +1,201 @@
+"""`--isolated`: the same marks and words from behind the wall, the level told, and a class never without it."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gradus.grading.report_file import read_report, to_json
+from gradus.grading.run import grade_here
+from gradus.grading.supervise import grade_apart
+from tests.kits import SOLUTION, answers, notebook, statuses, with_cell
+from tests.nbgrader_course import Classroom, filled, right_answers
+
+FILES = {
+    "right": answers(),
+    "wrong": answers(double="def double(x):\n    return x ** 2\n"),
+    "raises": answers(double="def double(x):\n    raise ValueError(f'no {x.shape}')\n"),
+    "signature": answers(double="def double(x, y):\n    return x\n"),
+    "returns None": answers(double="def double(x):\n    x + x\n"),
+    "exits": answers(double="def double(x):\n    import sys\n    sys.exit(3)\n"),
+    "ends the process": answers(double="def double(x):\n    import os\n    os._exit(0)\n"),
+    "skips": answers(double="def double(x):\n    import pytest\n    pytest.skip('easy')\n"),
+    "changes its input": answers(double="def double(x):\n    x *= 2\n    return x\n"),
+    "renamed": SOLUTION.replace("def row_means", "def row_mean"),
+    "does not compile": answers(double="def double(x:\n    return 2 * x\n"),
+    "raises when loaded": with_cell("1 / 0"),
+    "exits when loaded": with_cell("raise SystemExit"),
+    "prints": with_cell("print('n' * 100_000)"),
+    "empty": "\n",
+    "no text": "\0",
+    "own exception": with_cell("class Odd(KeyError):\n    pass").replace(
+        "return 2 * x", "raise Odd('x')"
+    ),
+}
+
+
+def comparable(report):
+    """A report's text without times, versions of the moment, and where the code ran."""
+    topics = [
+        replace(
+            topic,
+            isolation={},
+            tasks=tuple(
+                replace(
+                    task,
+                    checks=tuple(
+                        replace(check, cases=tuple(replace(c, seconds=0.0) for c in check.cases))
+                        for check in task.checks
+                    ),
+                )
+                for task in topic.tasks
+            ),
+        )
+        for topic in report.topics
+    ]
+    return json.loads(to_json(replace(report, topics=tuple(topics), created="")))
+
+
+@pytest.mark.parametrize("case", FILES, ids=str)
+@pytest.mark.parametrize("form", ["module", "notebook"])
+def test_the_report_is_the_same_on_both_sides_of_the_wall(shared_kit, tmp_path, case, form):
+    path = tmp_path / ("demo.py" if form == "module" else "demo.ipynb")
+    path.write_text(FILES[case] if form == "module" else notebook(FILES[case]), encoding="utf-8")
+    here, behind = (
+        grade_here(shared_kit, "demo", path, hidden=True, isolated=isolated)
+        for isolated in (False, True)
+    )
+    assert here.isolation == {"level": "none"}
+    assert behind.isolation["level"] in ("sandbox", "namespaces", "process")
+    assert comparable_topic(behind) == comparable_topic(here)
+
+
+def comparable_topic(topic):
+    """The same of one topic."""
+    from gradus.grading.report import Report
+
+    return comparable(Report((topic,)))
+
+
+def test_a_missing_file_is_told_in_the_same_words(shared_kit, tmp_path):
+    path = tmp_path / "demo.py"
+    here, behind = (
+        grade_here(shared_kit, "demo", path, isolated=isolated) for isolated in (False, True)
+    )
+    assert comparable_topic(behind) == comparable_topic(here)
+    assert "there is no file" in behind.problems[0].message
+
+
+DIES = "import os\nimport signal\nos.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.mark.parametrize("where", ["while it is loaded", "in a check"])
+def test_a_process_that_is_lost_is_told_as_without_the_wall(shared_kit, tmp_path, where):
+    path = tmp_path / "demo.py"
+    body = "".join(f"    {line}\n" for line in DIES.splitlines())
+    loaded = with_cell(DIES)
+    called = answers(row_means=f"def row_means(table):\n{body}")
+    path.write_text(loaded if where == "while it is loaded" else called, encoding="utf-8")
+    apart, behind = (
+        grade_apart(shared_kit, "demo", path, hidden=True, isolated=isolated)
+        for isolated in (False, True)
+    )
+    assert comparable(behind) == comparable(apart)
+    assert "it crashed the whole process (SIGKILL)" in to_json(behind)
+    found = statuses(behind.topic("demo"))
+    assert found["twice_every_number"] == found["affine_learns"] == "passed"
+
+
+def test_a_check_that_never_ends_says_where_it_was(kit, tmp_path, monkeypatch):
+    grader = kit.grader("demo")
+    text = grader.read_text(encoding="utf-8")
+    grader.write_text(
+        text.replace(
+            '@pytest.mark.task("row_means", points=2)',
+            '@pytest.mark.timeout(1)\n@pytest.mark.task("row_means", points=2)',
+        ),
+        encoding="utf-8",
+    )
+    path = tmp_path / "demo.py"
+    path.write_text(
+        answers(row_means="def row_means(table):\n    while True:\n        table = table + 1\n"),
+        encoding="utf-8",
+    )
+    result = grade_here(kit, "demo", path, isolated=True)
+    (check,) = result.task("row_means").checks
+    assert check.status.value == "timeout"
+    assert "is there an endless loop?" in check.message
+    assert "demo.py" in check.message
+    assert "in row_means" in check.message
+    assert result.task("Affine").earned == result.task("Affine").possible
+
+
+def test_the_level_is_printed_and_stored(kit, run_pytest):
+    done = run_pytest("--isolated", "--gradus-report=report.json")
+    level = read_report(Path("report.json")).topic("demo").isolation["level"]
+    assert level in ("sandbox", "namespaces", "process")
+    done.stdout.fnmatch_lines([f"  isolation: {level}*"])
+
+
+def test_files_beside_ones_own_exercise_come_along_and_others_submissions_do_not(kit, run_pytest):
+    look = "from helper import TWO\n\n\ndef double(x):\n    return TWO * x\n"
+    Path("exercises/helper.py").write_text("TWO = 2\n", encoding="utf-8")
+    Path("exercises/demo.py").write_text(answers(double=look), encoding="utf-8")
+    run_pytest("--isolated", "--gradus-report=own.json")
+    assert read_report(Path("own.json")).topic("demo").task("double").earned == 3
+
+    Path("handed_in").mkdir()
+    Path("handed_in/helper.py").write_text("TWO = 2\n", encoding="utf-8")
+    Path("handed_in/demo.py").write_text(answers(double=look), encoding="utf-8")
+    run_pytest("--isolated", "--submission=handed_in/demo.py", "--gradus-report=alone.json")
+    report = read_report(Path("alone.json")).topic("demo")
+    assert report.task("double").earned == 0
+    assert "No module named 'helper'" in report.problems[0].message
+
+
+def test_hidden_checks_run_last(kit, run_pytest):
+    done = run_pytest("--hidden", "-v")
+    order = [line.partition("::")[2].split()[0] for line in done.outlines if "::test_" in line]
+    assert order[-1] == "test_rows_of_one"
+    assert len(order) > 5
+
+
+@pytest.fixture(scope="module")
+def without_bubblewrap(shared_kit, tmp_path_factory):
+    """A course that is graded where there is no `bwrap` on the path, with one right submission."""
+    folder = tmp_path_factory.mktemp("class")
+    classroom = Classroom.build(shared_kit, folder / "course")
+    programs = folder / "bin"
+    programs.mkdir()
+    for name in ("sh", "ldconfig", "gcc"):
+        if found := shutil.which(name):
+            (programs / name).symlink_to(found)
+    released = classroom.released()
+    classroom.hand_in("right", filled(released, right_answers(shared_kit, "demo")))
+    return classroom, {"PATH": str(programs)}
+
+
+def test_a_class_is_not_graded_without_a_sandbox_unless_that_is_allowed(
+    without_bubblewrap, monkeypatch
+):
+    classroom, environment = without_bubblewrap
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", environment["PATH"])
+        done = classroom.nbgrader("autograde", "demo")
+        assert done.returncode != 0
+        assert (
+            "a class is graded in a sandbox, and this machine reaches only process" in done.stdout
+        )
+        assert "c.GradusExecute.allow_unsandboxed = True" in done.stdout
+
+        config = classroom.folder / "nbgrader_config.py"
+        text = config.read_text(encoding="utf-8")
+        allowed = text.replace("allow_unsandboxed = False", "allow_unsandboxed = True")
+        assert allowed != text
+        config.write_text(allowed, encoding="utf-8")
+        done = classroom.nbgrader("autograde", "demo")
+    assert done.returncode == 0, done.stdout
+    assert "Graded without a sandbox" in done.stdout
+    assert classroom.marks() == {"right": 7}
