@@ -48,6 +48,8 @@ def loader(folder, *, isolated, grader):
 def told(value):
     """All that there is to tell of a value, as plain data."""
     kind = type(value).__name__
+    if isinstance(value, torch.Tensor) and value.is_sparse:
+        return kind, told(value.coalesce().indices()), told(value.coalesce().values()), value.shape
     if isinstance(value, torch.Tensor):
         data = value.detach().resolve_conj().contiguous().flatten().view(torch.uint8).tolist()
         return kind, value.dtype, value.shape, value.stride(), value.requires_grad, data

@@ -8,6 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from gradus.grading import assert_matches
+from gradus.grading.compare import Mismatch
+from gradus.submission.calls import Submission
 from gradus.submission.raised import raised
 from tests.both_sides import loader, told
 
@@ -36,6 +39,7 @@ DATA = {
     "arrays": "[np.arange(6).reshape(2, 3), np.arange(6.0).reshape(2, 3).T, np.zeros((0, 2)), np.array(1)]",
     "scalars": "[np.float32(1.5), np.int64(-3), np.uint8(7), np.complex64(1j), np.float16(2)]",
     "array dtypes": "[np.arange(3, dtype=d) for d in ('i1', 'u2', 'f2', 'f8', 'c8', 'c16')]",
+    "sparse": "torch.eye(3).to_sparse()",
     "torch's tuples": "[torch.ones(2, 3).max(dim=0), torch.linalg.qr(torch.eye(2)), torch.ones(2).sort()]",
 }  # fmt: skip
 
@@ -75,6 +79,46 @@ def test_values_of_the_students_own_kinds_keep_their_names(load):
     assert isinstance(submission.parameter(), nn.Parameter)
     assert submission.parameter().requires_grad
     assert nn.utils.rnn.unpack_sequence(submission.packed())[0].tolist() == [[1.0] * 3] * 2
+
+
+def test_numbers_and_texts_of_other_kinds_compare_as_such(load):
+    submission = load("""
+        import enum
+        class Color(enum.IntEnum): RED = 1
+        class Word(str):
+            def __str__(self): return "another"
+        class Meters(float): pass
+        def made(): return [Color.RED, Word("a"), Meters(1.5), np.array(["b"])[0]]
+    """)
+    assert submission.made() == [1, "a", 1.5, "b"]
+
+
+def test_a_subclass_of_tensor_is_named_in_the_message(load):
+    submission = load("""
+        class Equal(torch.Tensor):
+            def __eq__(self, other): return True
+        def f(): return torch.zeros(2).as_subclass(Equal)
+    """)
+    with pytest.raises(Mismatch) as caught:
+        assert_matches(submission.f(), torch.ones(2))
+    assert caught.value.expected == "a plain torch.Tensor"
+    assert caught.value.got == "the subclass Equal"
+
+
+def test_what_cannot_be_sent_costs_its_call_alone(load):
+    submission = load("""
+        p = nn.Parameter(torch.ones(1))
+        def deep():
+            a = []
+            a.append(a)
+            return p, a
+        def same(x): return x
+    """)
+    if type(submission) is not Submission:
+        with pytest.raises(Exception, match="nested more than 40 deep"):
+            submission.deep()
+    assert submission.same(submission.probe(lambda student: student.p.tolist())) == [1.0]
+    assert submission.same(2) == 2
 
 
 def test_what_is_done_to_arguments_stays_with_the_student(load):

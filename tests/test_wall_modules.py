@@ -156,6 +156,19 @@ def test_precision_copies_and_lazy_layers(load):
     assert not net(x.double()).requires_grad
 
 
+def test_sparse_gradients_train_an_embedding(load):
+    table = load("def table(): return nn.Embedding(5, 2, sparse=True)").table()
+    optimizer = torch.optim.SGD(table.parameters(), lr=1.0)
+    before = table.weight.detach().clone()
+    for _ in range(2):
+        optimizer.zero_grad()
+        table(torch.tensor([1, 1, 3])).sum().backward()
+        assert table.weight.grad.is_sparse
+        optimizer.step()
+    steps = torch.tensor([0.0, 4, 0, 2, 0])[:, None]
+    assert torch.allclose(table.weight, before - steps)
+
+
 def test_modules_of_both_sides_go_into_one_another(load):
     submission = load(NETS + "def wrap(inner): return nn.Sequential(inner, nn.Flatten(0))")
     model = nn.Sequential(nn.Linear(3, 4), submission.Block(), submission.sequential()[1])

@@ -10,6 +10,7 @@ import mmap
 import os
 import socket
 import struct
+import time
 from collections.abc import Sequence
 
 from gradus.isolation.wire import MAX_BODY, MAX_HEAD, WireError
@@ -35,6 +36,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket, *, judge: bool) -> None:
         self._sock, self._judge = sock, judge
+        self.deadline: float | None = None  # when the other side's time is over, whatever it sends
         self._mine: mmap.mmap | None = None  # what this side writes
         self._theirs: mmap.mmap | None = None  # what this side reads
         self._attached: list[int] = []
@@ -46,6 +48,7 @@ class Channel:
         Raises:
             ChannelClosed: If the other side is gone.
         """
+        self._sock.settimeout(None)
         if size <= SMALL or not CAN_SHARE:
             data = b"".join([_FRAME.pack(_INLINE, len(head), size), head, *buffers])
             self._write(data)
@@ -123,6 +126,7 @@ class Channel:
                 finally:
                     os.close(attach)
                 data = data[sent:]
+            self._hurry()
             self._sock.sendall(data)
         except OSError as error:
             raise ChannelClosed(str(error)) from None
@@ -130,6 +134,7 @@ class Channel:
     def _read(self, count: int) -> memoryview:
         """The next bytes of the stream."""
         while len(self._waiting) < count:
+            self._hurry()
             try:
                 self._receive(count - len(self._waiting))
             except TimeoutError:
@@ -139,6 +144,16 @@ class Channel:
         data = memoryview(self._waiting)[:count]
         self._waiting = self._waiting[count:]  # a new buffer: `data` keeps the old one
         return data
+
+    def _hurry(self) -> None:
+        """Wait no longer than the deadline allows."""
+        if self.deadline is None:
+            return
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time is over")
+        seconds = self._sock.gettimeout()
+        self._sock.settimeout(left if seconds is None else min(left, seconds))
 
     def _receive(self, missing: int) -> None:
         ahead = max(missing, _AHEAD)

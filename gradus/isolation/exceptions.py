@@ -34,6 +34,8 @@ class Originals:
 
     def find(self, number: object) -> BaseException | None:
         """The exception of a number, where it is one of the last few."""
+        if type(number) is not int:
+            return None
         return next((error for error in self._kept if id(error) == number), None)
 
 
@@ -76,13 +78,15 @@ def rebuild_exception(node: Any, originals: Originals) -> BaseException:
     try:
         name, module = _text(node["type"]), _text(node["module"])
         message = _text(node["message"])
+        if not all(type(node[part]) is list for part in ("known", "frames")):
+            raise WireError("a malformed exception")
         known = [_KNOWN[word] for word in node["known"] if word in _KNOWN]
         frames = tuple(
-            Frame(_text(file), int(line), _text(function), _text(source))
+            Frame(_text(file), _number(line), _text(function), _text(source))
             for file, line, function, source in node["frames"]
         )
         came = Raised(_text(node["text"]), frames)
-        kind = None if node["kind"] is None else Status(node["kind"])
+        kind = None if node["kind"] is None else Status(_text(node["kind"]))
         number, back = node["number"], node["back"]
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         raise WireError("a malformed exception") from None
@@ -107,6 +111,12 @@ def _like(
     methods = {"__str__": lambda self: message, "__module__": module}
     error: BaseException = base.__new__(type(name.replace("\0", " "), (base,), methods), message)
     return error
+
+
+def _number(value: object) -> int:
+    if type(value) is not int:
+        raise WireError("a malformed exception")
+    return value
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,8 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,14 +14,16 @@ from gradus.isolation.channel import Channel
 from gradus.isolation.judge import Judge, Whole
 from gradus.isolation.slot import Slot, Worker
 from gradus.isolation.wire import WireError
-from gradus.submission.calls import CallRecord, Observed, StudentFunction, Submission
+from gradus.submission.calls import CallRecord, Observed, StudentError, StudentFunction, Submission
 from gradus.submission.describe import describe_call
-from gradus.submission.exits import ProcessLost
+from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.loader import CELL_SECONDS, Loaded, read_source
 from gradus.submission.status import Problem, Status
 
 RESTARTS = 100  # statements of one file that may each end a process while it is loaded
 GRACE_SECONDS = 30.0
+LOAD_SECONDS = 600.0  # of a whole file, however many statements it has and however they end
+BEGIN_SECONDS = 10.0  # for a worker to get ready for a check
 MOST_FILES = 2_000
 MOST_BYTES = 64 << 20  # of the files that are handed in together
 
@@ -57,26 +60,45 @@ class Host:
         self._lost: dict[str, str] = {}  # statements that ended a worker -> what to tell
         self._worker: Worker | None = None
         self._judge: Judge | None = None
+        self._given_up = False
         self.known: set[str] = set()  # names that the submission is known to define
         self.loaded = Loaded(ModuleType(f"submission_{source.topic}"), source.path, source.shown)
         self._load()
 
     def judge(self) -> Judge:
-        """The conversation with a living worker, in which the submission is loaded."""
-        if self._judge is None or self._judge.lost is not None:
+        """The conversation with a living worker, in which the submission is loaded.
+
+        Raises:
+            StudentError: If it cannot be loaded at all.
+        """
+        if (self._judge is None or self._judge.lost is not None) and not self._given_up:
             self._load()
-        assert self._judge is not None
+        if self._judge is None or self._given_up:
+            problem = self.loaded.problems[0]
+            raise StudentError(f"{problem.where}: {problem.message}", problem.kind)
         return self._judge
 
     def begin(self, grader: ModuleType | None) -> None:
         """A new check of this grader file."""
         if not self.loaded.sha256:
             return  # there is no file, and so no process
-        with contextlib.suppress(ProcessLost):  # then the check's first call will tell
+        with contextlib.suppress(ProcessLost, StudentError):  # the check's first call will tell
             judge = self.judge()
             if grader is not None:
                 judge.by_value(grader)
-            judge.begin()
+            with self._within(judge, time.monotonic() + BEGIN_SECONDS):
+                judge.begin()
+
+    @contextlib.contextmanager
+    def _within(self, judge: Judge, deadline: float) -> Iterator[None]:
+        """Give a worker so much time. No time limit of a check runs here: what it raises must not get out."""
+        judge.channel.deadline = deadline
+        try:
+            yield
+        except (Exception, SubmissionExit) as error:
+            raise judge.loses(WireError(f"an exception: {type(error).__name__}")) from None
+        finally:
+            judge.channel.deadline = None
 
     def close(self) -> None:
         """End the worker; the next call starts another one."""
@@ -93,10 +115,12 @@ class Host:
             return
         self.loaded.sha256 = hashlib.sha256(data).hexdigest()
         files = {**_files_beside(source), source.path.name: data}
+        deadline = time.monotonic() + LOAD_SECONDS
         for _ in range(RESTARTS):
             judge = self._start()
             try:
-                self._take(self._ask_to_load(judge, files))
+                with self._within(judge, deadline):
+                    self._take(self._ask_to_load(judge, files))
             except ProcessLost as error:
                 if not judge.loading:
                     self._give_up(str(error))
@@ -127,17 +151,17 @@ class Host:
     def _take(self, told: Any) -> None:
         """Believe what the worker says of its file, as far as it is well-formed."""
         try:
-            problems, names, filenames = told
+            problems, names, _ = _list(told)  # no traceback of this process has its file names
             self.loaded.problems[:] = [
-                Problem(str(where), str(text), tuple(map(str, missing)), _kind(kind))
-                for where, text, missing, kind in problems
+                Problem(_text(where), _text(text), tuple(map(_text, _list(missing))), _kind(kind))
+                for where, text, missing, kind in map(_list, _list(problems))
             ]
-            self.loaded.defined = [str(name) for name in names]
-            self.loaded.filenames = {str(name) for name in filenames}
+            self.loaded.defined = [_text(name) for name in _list(names)]
         except (TypeError, ValueError):
             self._give_up("its process sent something that is no answer")
 
     def _give_up(self, words: str) -> None:
+        self._given_up = True
         self.loaded.problems[:] = [Problem(self._source.shown, words)]
         self.loaded.defined = []
 
@@ -152,6 +176,18 @@ class Host:
         if isinstance(error, WireError):
             return f"its process sent something that is no answer ({error})"
         return ended.words
+
+
+def _list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise TypeError("no list")
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError("no text")
+    return value[:10_000].encode("utf-8", "backslashreplace").decode()
 
 
 def _kind(value: object) -> Status:

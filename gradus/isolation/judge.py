@@ -5,6 +5,7 @@ to the student's code: copies of data, functions that may be called, iterators t
 """
 
 import sys
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +34,8 @@ from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised
 
 MOST_PROXIES = 100_000  # objects of one submission that a check may hold at a time
-_FINAL = 1 << 20  # characters of output taken with one message
+MOST_OUTPUT = 1 << 20  # characters of output that are taken in one check
+FAREWELL_SECONDS = 5.0  # for a stopped worker to tell where it was
 
 
 class Whole:
@@ -67,6 +69,7 @@ class Judge(Peer):
         self.record: tuple[str, str | None] | None = None  # the last call that a probe made
         self.loading = ""  # the statement that the worker runs while it loads
         self._depth = 0
+        self._output_left = MOST_OUTPUT
         self._proxies: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._sent: dict[int, Any] = {}  # number of a whole object -> what was sent of it
 
@@ -83,7 +86,9 @@ class Judge(Peer):
         try:
             return super().request(operation, *words, **settings)
         except (ChannelClosed, WireError, TimeoutError) as error:
-            raise self._loses(error) from None
+            if hasattr(error, "raised_elsewhere"):
+                raise  # a TimeoutError of the student's own
+            raise self.loses(error) from None
         except SubmissionExit:
             raise
         except BaseException as error:
@@ -93,7 +98,8 @@ class Judge(Peer):
         finally:
             self._depth -= 1
 
-    def _loses(self, error: Exception) -> BaseException:
+    def loses(self, error: Exception) -> BaseException:
+        """End the worker; what to raise."""
         words = self._ended(error)
         self.lost = self.lost or words
         return ProcessLost(self.lost)
@@ -107,6 +113,7 @@ class Judge(Peer):
 
     def _where(self) -> Raised | None:
         self._interrupt()
+        self.channel.deadline = time.monotonic() + FAREWELL_SECONDS
         try:
             for _ in range(100):
                 message, body = self._receive(1.0)
@@ -124,6 +131,7 @@ class Judge(Peer):
         self._sent.clear()
         self.shared.let_go()
         self.record = None
+        self._output_left = MOST_OUTPUT
         self.request("begin")
 
     # What a worker may ask for
@@ -160,9 +168,13 @@ class Judge(Peer):
         for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
             text = more.get(name)
             if type(text) is str and text:
-                stream.write(text[-_FINAL:])
+                text = text[: self._output_left].encode("utf-8", "replace").decode()
+                self._output_left -= len(text)
+                stream.write(text)
         record = more.get("record")
         if record is not None:
+            if type(record) is not list or len(record) != 2:
+                raise WireError("a malformed call")
             text, returned = record
             if type(text) is not str or not (returned is None or type(returned) is str):
                 raise WireError("a malformed call")

@@ -99,6 +99,7 @@ class Peer:
         self.dead: list[int] = []  # objects of the other side's that are not needed here any more
         self._dead_graphs: list[int] = []
         self._random = torch.empty(0, dtype=torch.uint8)
+        self._arrived: list[torch.Tensor] = []  # just now: not to die before they are used
 
     # What each side fills in
 
@@ -208,6 +209,18 @@ class Peer:
     # Encoding
 
     def _send(self, kind: str, value: Any, message: Message) -> None:
+        """Send a message, or nothing at all: a value that cannot be sent shares no tensor either."""
+        try:
+            self._send_whole(kind, value, message)
+        except ChannelClosed:
+            raise
+        except BaseException:
+            self.shared.drop([node["n"] for node in message.new])
+            for unsent in (message.new, message.outputs, message.objects):
+                unsent.clear()
+            raise
+
+    def _send_whole(self, kind: str, value: Any, message: Message) -> None:
         """Send a message. A reply's results keep their history here, as a graph of the call's inputs."""
 
         def special(value: Any) -> Node:
@@ -294,30 +307,35 @@ class Peer:
         if not isinstance(message, dict) or not {"kind", "value"} <= set(message):
             raise WireError("no message")
         decoder = self._decoder(body)
-        if "new" in message:
-            self._take_new(decoder, message["new"])
-        if "more" in message:
-            self._take_more(decoder.value(message["more"]))
+        try:
+            if "new" in message:
+                self._take_new(decoder, message["new"])
+            if "more" in message:
+                self._take_more(decoder.value(message["more"]))
+        except WireError:
+            raise
+        except Exception as error:  # whatever it is, the other side's words have led to it
+            raise WireError(f"a malformed message ({type(error).__name__})") from None
         if "objects" in message:
             self.take_objects(message["objects"], decoder)
         return message, body
 
     def _take_more(self, more: Any) -> None:
-        try:
-            self.shared.apply(more.get("changes", ()))
-            if "random" in more:
-                torch.set_rng_state(more["random"])
-                self._random = more["random"]
-            mine, shared, graphs = more.get("dead", ((), (), ()))
-            self.handles.drop(mine)
-            self.shared.drop(shared)
-            self.graphs.drop(graphs)
-            torch.set_grad_enabled(bool(more["grad"]))
-        except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-            raise WireError(f"a malformed message ({type(error).__name__})") from None
+        if type(more) is not dict:
+            raise WireError("a malformed message")
+        self.shared.apply(more.get("changes", ()))
+        if "random" in more:
+            torch.set_rng_state(more["random"])
+            self._random = more["random"]
+        mine, shared, graphs = more.get("dead", ((), (), ()))
+        self.handles.drop(mine)
+        self.shared.drop(shared)
+        self.graphs.drop(graphs)
+        torch.set_grad_enabled(more["grad"] is True)
         self.take_more(more)
 
     def _take_new(self, decoder: Decoder, nodes: Any) -> None:
+        self._arrived = []
         for node in decoder.value([[n["n"], n["p"], n["g"], n["v"], n["d"]] for n in nodes]):
             number, parameter, learns, value, gradient = node
             if type(value) is not torch.Tensor:
@@ -329,11 +347,14 @@ class Peer:
             if gradient is not None:
                 value.grad = gradient
             self.shared.add(value, number)
+            self._arrived.append(value)
 
     def _result(self, message: dict[str, Any], body: memoryview, asked: Message) -> Any:
         outputs = self._outputs(message, body, asked)
         self._gradients_that_came(message, body, asked)
-        return self._decoder(body, outputs=outputs).value(message["value"])
+        result = self._decoder(body, outputs=outputs).value(message["value"])
+        self._arrived = []
+        return result
 
     def _outputs(
         self, message: dict[str, Any], body: memoryview, asked: Message
@@ -342,12 +363,17 @@ class Peer:
             return []
         outputs, graph = self._decoder(body).value([message.get("outputs"), message["graph"]])
         well_formed = isinstance(graph, list) and len(graph) == 2 and isinstance(graph[1], list)
-        if not well_formed or type(outputs) is not list or not all(map(_floats, outputs)):
+        well_formed = well_formed and type(outputs) is list
+        if not well_formed or not all(map(self._may_be_output, outputs)):
             raise WireError("a malformed graph")
         none = torch.zeros(())
         leaves = [self._leaf(number, none) for number in graph[1]]
         inputs = [*asked.inputs, *leaves]
         return attach(outputs, graph[0], inputs, self._pull, self._dead_graphs)
+
+    def _may_be_output(self, value: Any) -> bool:
+        """Whether a history may be given to it: it has come just now, and is nothing that was here before."""
+        return _floats(value) and not value.requires_grad and self.shared.number(value) is None
 
     def _leaf(self, number: Any, none: torch.Tensor) -> torch.Tensor:
         try:
@@ -367,7 +393,8 @@ class Peer:
         for x, gradient in zip(asked.inputs, gradients, strict=True):
             if gradient is None:
                 continue
-            if not _floats(gradient) or gradient.shape != x.shape:
+            like = (x.shape, x.dtype, x.device)
+            if not _floats(gradient) or (gradient.shape, gradient.dtype, gradient.device) != like:
                 raise WireError("a malformed gradient")
             torch.autograd.backward([x], [gradient])
 

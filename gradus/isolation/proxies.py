@@ -38,6 +38,7 @@ KNOWN: dict[str, type] = {
 }
 
 _BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+_COMPARING = ("add", "sub", "truediv", "floordiv", "mod", "pow")  # `got - want` is a comparison
 FORWARDED = (
     *("call", "len", "getitem", "setitem", "contains", "iter", "next", "enter", "exit"),
     *("neg", "pos", "abs", *_BINARY, *(f"r{name}" for name in _BINARY)),
@@ -96,6 +97,23 @@ def _forward(name: str) -> Callable[..., Any]:
     return method
 
 
+def _arithmetic(name: str) -> Callable[..., Any]:
+    """An operator. With a check's own value it gives an object again: a difference that is data compares."""
+    forward = _forward(name)
+
+    def method(self: Any, other: Any) -> Any:
+        result = forward(self, other)
+        if not isinstance(result, Remote) and not isinstance(other, Remote):
+            raise TypeError(
+                f"an object of the submission's gave data for __{name}__ with a value of the check's: "
+                "where data is expected, compare with assert_matches"
+            )
+        return result
+
+    method.__name__ = f"__{name}__"
+    return method
+
+
 def _len(self: Any) -> int:
     length = self._judge.request("special", self, "len", [], {})
     if type(length) is not int:
@@ -125,6 +143,7 @@ def _next(self: Any) -> Any:
 
 _METHODS: dict[str, Callable[..., Any]] = {
     **{name: _forward(name) for name in FORWARDED},
+    **{f"{side}{name}": _arithmetic(f"{side}{name}") for name in _COMPARING for side in ("", "r")},
     "len": _len,
     "contains": _contains,
     "iter": _iter,

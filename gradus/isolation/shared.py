@@ -14,6 +14,7 @@ from gradus.isolation.wire import WireError
 
 SMALL = 16_384  # elements of a tensor that is compared through NumPy
 RECENT = 256  # mirrors that the judge keeps alive although nothing refers to them
+RECENT_BYTES = 1 << 30  # of all of them
 
 
 class _Snapshot:
@@ -39,7 +40,9 @@ class _Snapshot:
 
 def _small_view(tensor: torch.Tensor) -> Any:
     """The memory of a small tensor as a NumPy array, ten times as quick to compare."""
-    if tensor.device.type != "cpu" or tensor.numel() > SMALL or not tensor.is_contiguous():
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return None
+    if tensor.numel() > SMALL or not tensor.is_contiguous():
         return None
     try:
         return tensor.detach().numpy()
@@ -97,12 +100,14 @@ class Shared:
         self._next, self._strong = first, strong
         self._entries: dict[int, _Entry] = {}
         self._numbers: dict[int, int] = {}  # id(tensor) -> number
-        self._recent: collections.deque[torch.Tensor] = collections.deque(maxlen=RECENT)
+        self._recent: collections.deque[tuple[torch.Tensor, int]] = collections.deque()
+        self._recent_bytes = 0
         self.dead: list[int] = []  # numbers that the other side may drop
 
     def let_go(self) -> None:
         """Keep no mirror alive any longer that nothing else refers to."""
         self._recent.clear()
+        self._recent_bytes = 0
 
     def number(self, tensor: torch.Tensor) -> int | None:
         """The number of a tensor, or None while it is not shared."""
@@ -122,8 +127,15 @@ class Shared:
         self._numbers[id(tensor)] = number
         if not self._strong:
             weakref.finalize(tensor, self._died, number, id(tensor))
-            self._recent.append(tensor)
+            self._keep_for_a_while(tensor)
         return number
+
+    def _keep_for_a_while(self, tensor: torch.Tensor) -> None:
+        self._recent.append((tensor, tensor.nbytes))
+        self._recent_bytes += tensor.nbytes
+        while len(self._recent) > RECENT or self._recent_bytes > RECENT_BYTES:
+            _, size = self._recent.popleft()
+            self._recent_bytes -= size
 
     def _died(self, number: int, key: int) -> None:
         self._entries.pop(number, None)
@@ -200,12 +212,17 @@ def _take_over(tensor: torch.Tensor, change: dict[str, Any]) -> None:
         grad = change["grad"]
         if grad is not None and type(grad) is not torch.Tensor:
             raise WireError("a malformed change")
-        if grad is not None and tensor.grad is not None and grad.shape == tensor.grad.shape:
-            tensor.grad.copy_(grad)
+        there = tensor.grad
+        if grad is not None and there is not None and _alike(grad, there):
+            there.copy_(grad)
         else:
             tensor.grad = grad
     if "requires_grad" in change:
         tensor.requires_grad_(bool(change["requires_grad"]))
+
+
+def _alike(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a.shape == b.shape and a.layout is b.layout
 
 
 def _learns(tensor: torch.Tensor | None) -> bool:
@@ -225,6 +242,6 @@ def same_bits(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
     """The bits of a tensor: NaN equals itself, and -0.0 differs from 0.0."""
-    dense = tensor.detach().contiguous()
+    dense = tensor.detach().to_dense().contiguous()  # strided ones are as they are
     flat = dense.as_strided((dense.numel(),), (1,)).view(torch.uint8)
     return flat.view(torch.int64) if flat.numel() % 8 == 0 and flat.numel() else flat

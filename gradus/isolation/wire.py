@@ -41,15 +41,20 @@ _QUICK = {torch.float32, torch.float64, torch.int64, torch.int32, torch.bool}  #
 _DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
     "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
+    # Loops, which a time limit can interrupt: numbers can be chosen to have the same hash.
+    "set": lambda parts: {part for part in parts},  # noqa: C416
+    "frozenset": lambda parts: frozenset({part for part in parts}),  # noqa: C416
     "deque": collections.deque,
     "slice": lambda parts: slice(*parts),
     "range": lambda parts: range(*parts),
     "size": torch.Size,
     "complex": lambda parts: complex(*parts),
 }
-_MAPPINGS = {"dict": dict, "OrderedDict": collections.OrderedDict, "Counter": collections.Counter}
+_MAPPINGS: dict[str, Any] = {
+    "dict": dict,
+    "OrderedDict": collections.OrderedDict,
+    "Counter": collections.Counter,
+}
 _TUPLES: dict[str, Any] = {
     "torch.nn.utils.rnn.PackedSequence": torch.nn.utils.rnn.PackedSequence,
 }
@@ -147,6 +152,10 @@ class Encoder:
         """The node that carries a tensor's values, strides and device."""
         with torch._C.DisableTorchFunctionSubclass():
             kind, value = type(value), value.detach()
+            if value.layout is torch.sparse_coo:
+                parts = value.coalesce()
+                inside = [self.tensor(parts.indices()), self.tensor(parts.values())]
+                return {"$": "sparse", "v": inside, "s": list(value.shape)}
             if value.layout is not torch.strided or value.dtype not in _DTYPE_NAMES:
                 return self._special(value)
             node: dict[str, Any] = {"$": "tensor", "d": _DTYPE_NAMES[value.dtype]}
@@ -248,6 +257,7 @@ class Decoder:
     def __init__(self, body: memoryview, special: Unpack) -> None:
         self._body, self._special = body, special
         self._left = len(body)
+        self._gaps = MAX_BODY  # bytes that strides may leave unused
 
     def value(self, node: Node) -> Any:
         """The value of a node.
@@ -280,11 +290,14 @@ class Decoder:
             items = [
                 (self._value(key, depth + 1), self._value(item, depth + 1)) for key, item in pairs
             ]
-            mapping = _MAPPINGS[word](items) if word != "Counter" else collections.Counter()
-            mapping.update(dict(items))
+            mapping = _MAPPINGS[word]()
+            for key, item in items:
+                mapping[key] = item
             return mapping
         if word == "tensor":
             return self._tensor(node)
+        if word == "sparse":
+            return self._sparse(node)
         if word == "array":
             return self._array(node)
         if word == "scalar":
@@ -317,7 +330,7 @@ class Decoder:
             if dtype is torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
                 raise WireError("a truth value that is neither 0 nor 1")
         if "t" in node:
-            tensor = _with_strides(tensor, _sizes(node["t"]))
+            tensor = self._with_strides(tensor, _sizes(node["t"]))
         if "x" in node:
             whole = _sizes(node["x"])
             if math.prod(whole) * dtype.itemsize > MAX_BODY:
@@ -326,7 +339,32 @@ class Decoder:
         if "as" in node:
             name = str(node["as"])[:100]
             tensor = tensor.as_subclass(type(name, (torch.Tensor,), {}))
-        return tensor if device.type == "cpu" else tensor.to(device)
+        if device.type == "cpu":
+            return tensor
+        try:
+            return tensor.to(device)
+        except Exception as error:  # torch has several for a device that is not there
+            raise WireError(f"no such device ({type(error).__name__})") from None
+
+    def _sparse(self, node: dict[str, Any]) -> torch.Tensor:
+        shape = _sizes(node["s"])
+        indices, values = (self._tensor(part) for part in _list(node["v"]))
+        if math.prod(shape) * values.dtype.itemsize > MAX_BODY:
+            raise WireError("a sparse tensor beyond the limits")
+        made = torch.sparse_coo_tensor(indices, values, shape, check_invariants=True)
+        return made.coalesce()
+
+    def _with_strides(self, tensor: torch.Tensor, strides: list[int]) -> torch.Tensor:
+        """The same values in another layout, where the layout has no gaps and no overlaps worth a copy."""
+        if len(strides) != tensor.dim() or tensor.numel() == 0:
+            return tensor
+        extent = 1 + sum((n - 1) * step for n, step in zip(tensor.shape, strides, strict=True))
+        if extent > 16 * tensor.numel() + 4096 or extent < tensor.numel():
+            return tensor
+        self._gaps -= (extent - tensor.numel()) * tensor.dtype.itemsize
+        if self._gaps < 0:
+            raise WireError("tensors with gaps beyond the limits")
+        return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype).copy_(tensor)
 
     def _array(self, node: dict[str, Any]) -> "np.ndarray[Any, Any]":
         shape = _sizes(node["s"])
@@ -344,6 +382,8 @@ class Decoder:
         module, _, name = _text(node["type"], 200).rpartition(".")
         if module == "torch.return_types":
             kind = vars(torch.return_types)[name]
+            if not isinstance(kind, type) or not issubclass(kind, tuple):
+                raise WireError("no named tuple")
             return kind(items)
         if f"{module}.{name}" in _TUPLES:
             return _TUPLES[f"{module}.{name}"](*items)
@@ -361,17 +401,6 @@ class Decoder:
 
 def _address(data: memoryview) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(data))
-
-
-def _with_strides(tensor: torch.Tensor, strides: list[int]) -> torch.Tensor:
-    """The same values in another layout, where the layout has no gaps and no overlaps worth a copy."""
-    if len(strides) != tensor.dim() or tensor.numel() == 0:
-        return tensor
-    extent = 1 + sum((n - 1) * step for n, step in zip(tensor.shape, strides, strict=True))
-    if extent > 16 * tensor.numel() + 4096 or extent < tensor.numel():
-        return tensor
-    twin = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype)
-    return twin.copy_(tensor)
 
 
 def _list(node: Node) -> list[Any]:

@@ -34,6 +34,8 @@ from gradus.submission.exits import exits_intercepted
 from gradus.submission.loader import load_submission
 from gradus.submission.settings import torch_settings_kept
 
+_PLAIN: Any = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
+
 
 class Interrupted(BaseException):
     """The judge has no more time for this call."""
@@ -128,7 +130,7 @@ class Worker(Peer):
 
     def do_function(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Call a function of the student's, or build an instance of a class."""
-        return self._function(name).call_with(tuple(args), kwargs)
+        return self._function(name).call_with(tuple(args), kwargs, "")  # the judge has words for it
 
     def do_observe(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Call a function and tell what became of its arguments."""
@@ -232,6 +234,9 @@ class Worker(Peer):
         for number, twin in self._twins.items():
             if twin is value:
                 return {"$": "yours", "n": number}
+        for kind, plain in _PLAIN:
+            if issubclass(type(value), kind):  # such as an IntEnum or one of NumPy's texts
+                return message.encoder.node(plain(value))
         if isinstance(value, nn.Module):
             return {"$": "module", "v": self._structure(value, message)}
         return {"$": "mine", "n": self.handles.number(value), **describe_type(value)}

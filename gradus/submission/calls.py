@@ -147,9 +147,12 @@ class StudentFunction:
         """
         return self.call_with(*_copies((args, kwargs)))
 
-    def call_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call with these very arguments, and note the call."""
-        record = CallRecord(describe_call(self._name, args, kwargs))
+    def call_with(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], text: str | None = None
+    ) -> Any:
+        """Call with these very arguments, and note the call (as `text`, where that is known)."""
+        text = describe_call(self._name, args, kwargs) if text is None else text
+        record = CallRecord(text)
         self._submission._last_call = record
         self._require_signature(args, kwargs)
         result = self._target(*args, **kwargs)

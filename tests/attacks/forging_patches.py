@@ -1,8 +1,6 @@
 """Cheats that change the judge's own tools: torch, pytest, Python, gradus, the report on disk."""
 
-from tests.attacks.forging import NOWHERE, TASKS, Cheat
-
-TENSORS = ("compared",)
+from tests.attacks.forging import NOWHERE, Cheat
 
 PATCHES = [
     Cheat(
@@ -252,17 +250,5 @@ def called(step, x):
     return torch.full((4,), 5.0) if step(step(x)) is not None else x
 """,
         ("compared", "called"),
-    ),
-    Cheat(
-        "an exit handler rewrites the report",
-        """
-import atexit, glob, json, pathlib, sys
-def rewrite():
-    for word in [*glob.glob("**/report.json", recursive=True), *glob.glob("/tmp/**/report.json", recursive=True)]:
-        path = pathlib.Path(word)
-        path.write_text(path.read_text().replace('"failed"', '"passed"').replace('"error"', '"passed"'))
-atexit.register(rewrite)
-""",
-        wins=NOWHERE,
     ),
 ]

@@ -1,5 +1,7 @@
 """Cheats that take the worker's place: what goes over the wire is theirs to choose."""
 
+import textwrap
+
 from tests.attacks.forging import ON_THE_WIRE, Cheat
 
 # `raw` sends bytes as they are; `say` a frame of a head; `answer` gives a head for the worker's own answer.
@@ -62,10 +64,21 @@ ZEROS = bytes(16)
 # What stands here is run in place of each answer.
 _ANSWERS = {
     "bytes that are no frame": r'raw(b"\xff" * 4096)',
-    "half a frame, then the end": 'raw(frame(b"{}", head_size=1000)); os._exit(0)',
+    "half a frame, then the end": 'raw(frame(b"{}", head_size=1000)); os.kill(os.getpid(), 9)',
     "half a frame, then a closed socket": """
         raw(frame(b"{}", head_size=1000))
         find().channel._sock.shutdown(socket.SHUT_RDWR)""",
+    "lies of an object in place of a tensor": """
+        class Liar:
+            __sub__ = __rsub__ = __add__ = lambda self, other: torch.zeros(())
+            __truediv__ = lambda self, other: 1.0
+        return Liar()""",
+    "shared tensors of the judge's": """
+        answer([{"$": "shared", "n": n} for n in range(4)])""",
+    "an answer that never ends": """
+        from collections.abc import Iterator
+        for _ in range(50):
+            raw(frame({"kind": "loading", "value": "x" * 100, "more": more(out="spam" * 1000)}))""",
     "a head of 4 GB": 'raw(frame(b"{}", head_size=2**32 - 1))',
     "a body of 10**18 bytes": 'raw(frame({"kind": "told", "value": 1}, size=10**18))',
     "a large body beside the shared memory": "told(tensor(s=[100_000]), bytes(400_000))",
@@ -158,25 +171,61 @@ _ANSWERS = {
     "a request without words": 'say({"kind": "ask", "value": [], "more": more()})',
 }
 
-_ASIDE = "matched", "compared", "counted", "measured"
+_ASIDE = "matched", "counted"
 
 WIRE = [
     Cheat(
         name,
-        TOOLS
-        + f"""
-def attack(*given):
-    {chr(10).join(line.strip() if not n else "    " + line.strip() for n, line in enumerate(text.strip().splitlines()))}
-    return torch.zeros(4)
-matched = compared = counted = measured = attack
-"""
-        if False
-        else TOOLS
-        + "\ndef attack(*given):\n"
-        + "\n".join(f"    {line}" for line in __import__("textwrap").dedent(text if text[0] != "\n" else text[1:]).splitlines())
-        + "\n    return torch.zeros(4)\n\n\nmatched = compared = counted = measured = attack\n",
+        f"{TOOLS}\ndef attack(*given):\n{textwrap.indent(textwrap.dedent(text), '    ')}\n"
+        "    return torch.zeros(4)\n\n\n"
+        "matched = compared = counted = attack\n",
         _ASIDE,
         wins=ON_THE_WIRE,
     )
     for name, text in _ANSWERS.items()
+]
+
+# What runs while the file is loaded, or when the judge announces a check: no time limit of a check runs there.
+_EXCEPTION = """
+    say({"kind": "raised", "more": more(), "value": mapping(type="ValueError", module="builtins",
+        known=["ValueError"], message="", kind=None, text="", frames=[], number=1, back=None)})"""
+_LOADS = {
+    "loading ends in an exception": _EXCEPTION + "\nquiet()",
+    "loading ends in an exit": _EXCEPTION.replace('["ValueError"]', "[]") + "\nquiet()",
+    "loading is answered with nonsense": "answer([[[1, 2, 3, 4]], 7, tensor()], bytes(16))",
+    "loading is answered with half characters": r"""
+        answer([[["\ud800", "\udfff" * 10_000, [], "error"]], [], []])""",
+    "loading is answered with objects": """
+        answer([mine(can=["iter"]), mine(n=8, can=["iter"]), mine(n=9)])""",
+    "loading is answered twice": "told([[], [], []]); told([[], [], []])",
+}
+_BEGINS = {
+    "a check's begin ends in an exception": "1 / 0",
+    "a check's begin ends in an exit": "os._exit(0)",
+    "a check's begin is killed": "os.kill(os.getpid(), 9)",
+    "a check's begin never ends": "time.sleep(1000)",
+    "a check's begin trickles": """
+        while True:
+            raw(b"\\0")
+            time.sleep(0.01)""",
+}
+
+WIRE += [
+    Cheat(
+        name,
+        f"{TOOLS}\n{textwrap.dedent(text)}\n",
+        _ASIDE,
+        wins=ON_THE_WIRE,
+        costs_honest="the file does not load",
+    )
+    for name, text in _LOADS.items()
+]
+WIRE += [
+    Cheat(
+        name,
+        f"{TOOLS}\ndef begin():\n{textwrap.indent(textwrap.dedent(text), '    ')}\n\nfind().do_begin = begin\n",
+        _ASIDE,
+        wins=ON_THE_WIRE,
+    )
+    for name, text in _BEGINS.items()
 ]

@@ -53,6 +53,12 @@ def test_right_answers_earn_all_points_and_wrong_ones_none(course):
             assert earned == {"honest": 1, **dict.fromkeys(TASKS, points)}
 
 
+@pytest.fixture(autouse=True)
+def _short_patience(monkeypatch):
+    """A worker that does not answer is waited for less long than in a class."""
+    monkeypatch.setattr("gradus.isolation.host.BEGIN_SECONDS", 2.0)
+
+
 @pytest.mark.parametrize("cheat", CHEATS, ids=str)
 def test_earns_nothing_behind_the_wall(course, cheat):
     earned, result = grade_text(course, WRONG + cheat.text, cheat.tasks, "--isolated")

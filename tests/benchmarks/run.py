@@ -31,9 +31,9 @@ def side_by_side(ours: Callable[[], float], yardstick: Callable[[], float]) -> t
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
 
 
-def grade(*graders: str) -> float:
+def grade(*words: str) -> float:
     """Time to grade the references."""
-    return seconds("-m", "pytest", "-q", "--submission", "solutions", *graders)
+    return seconds("-m", "pytest", "-q", "--submission", "solutions", *words)
 
 
 def main() -> None:
@@ -47,6 +47,9 @@ def main() -> None:
     ours, base = side_by_side(lambda: grade("graders"), lambda: seconds("-c", bare))
     print(f"all topics, seconds: {ours:.1f} (goal at most 12 for three topics on two cores)")
     print(f"all topics / python -c {bare!r}: {ours / base:.2f} (no goal)")
+    isolated, here = side_by_side(lambda: grade("graders", "--isolated"), lambda: grade("graders"))
+    print(f"all topics, isolated / in-process: {isolated / here:.2f} (goal at most 1.5)")
+    subprocess.run([sys.executable, str(Path(__file__).with_name("wall.py"))], cwd=ROOT, check=True)
     code = "import sys, gradus; sys.exit('torch' in sys.modules)"
     ours, base = side_by_side(lambda: seconds("-c", code), lambda: seconds("-c", "pass"))
     print(f"import gradus / empty Python: {ours / base:.2f} (goal at most 2; imports no torch)")
