@@ -98,6 +98,15 @@ class Judge(Peer):
         finally:
             self._depth -= 1
 
+    def _send(self, kind: str, value: Any, message: Message) -> None:
+        try:
+            super()._send(kind, value, message)
+        except WireError as error:
+            raise TypeError(
+                f"this check gives the submission something that cannot be sent: {error}. "
+                "Make it inside a probe instead: submission.probe(function, ...)"
+            ) from error
+
     def loses(self, error: Exception) -> BaseException:
         """End the worker; what to raise."""
         words = self._ended(error)

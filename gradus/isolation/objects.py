@@ -17,7 +17,6 @@ import cloudpickle
 import torch
 from torch import nn
 
-from gradus.errors import GraderError
 
 _PARTS = (torch.Tensor, torch.Generator)
 
@@ -41,14 +40,14 @@ def dump(objects: list[Any], is_part: Callable[[Any], bool]) -> tuple[bytes, lis
     """Pickle objects together; returns the bytes and the parts that are sent beside them.
 
     Raises:
-        GraderError: If one cannot be pickled.
+        TypeError: If one cannot be pickled.
     """
     file, parts = io.BytesIO(), list[Any]()
     try:
         _Pickler(file, is_part, parts).dump(objects)
     except Exception as error:  # pickling runs the objects' own code
         kinds = ", ".join(sorted({type(value).__name__ for value in objects}))
-        raise GraderError(
+        raise TypeError(
             f"this check gives the submission something that cannot be sent to another process "
             f"({kinds}: {type(error).__name__}: {error}). Make it inside a probe instead: "
             "submission.probe(function, ...)"

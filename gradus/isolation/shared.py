@@ -189,6 +189,8 @@ class Shared:
         """
         try:
             for change in changes:
+                if type(change) is not dict:
+                    raise WireError("a malformed change")
                 entry = self._entries.get(change["number"])
                 tensor = entry.tensor() if entry is not None else None
                 if entry is None or tensor is None:

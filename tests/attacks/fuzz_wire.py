@@ -1,6 +1,6 @@
 """A fuzzer that follows the code, over all that reads a worker's bytes. By hand, for as long as one likes:
 
-    python tests/attacks/fuzz_wire.py -runs=20000
+python tests/attacks/fuzz_wire.py -runs=20000
 """
 
 import sys
@@ -12,12 +12,12 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import torch  # noqa: E402, F401  before what is followed: torch itself is not
+import torch  # noqa: F401  before what is followed: torch itself is not
 
 with atheris.instrument_imports(include=["gradus.isolation"]):
     from tests.attacks import wire_targets
 
-from tests.attacks.wire_samples import sample_heads  # noqa: E402
+from tests.attacks.wire_samples import sample_heads
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
@@ -25,5 +25,6 @@ if __name__ == "__main__":
         for number, (head, body) in enumerate(sample_heads()):
             Path(corpus, str(number)).write_bytes(head + b"\0" + body)
             Path(corpus, f"{number}f").write_bytes(wire_targets.framed(head, body))
-        atheris.Setup([*sys.argv, corpus], wire_targets.all_targets)
+        findings = f"-artifact_prefix={tempfile.gettempdir()}/"
+        atheris.Setup([sys.argv[0], findings, *sys.argv[1:], corpus], wire_targets.all_targets)
         atheris.Fuzz()

@@ -7,21 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from gradus.grading.report_file import read_report  # noqa: F401  as cheats import it
-from tests.attacks.forging import (
-    IN_PROCESS,
-    RIGHT,
-    TASKS,
-    WRONG,
-    Cheat,
-    grade_text,
-    write_attacked_kit,
-)
+from tests.attacks.attacked_kit import RIGHT, TASKS, WRONG, write_attacked_kit
+from tests.attacks.forging import IN_PROCESS, Cheat, grade_text
+from tests.attacks.forging_ends import ENDS
 from tests.attacks.forging_lies import LIES
+from tests.attacks.forging_looks import LOOKS
 from tests.attacks.forging_patches import PATCHES
 from tests.attacks.forging_wire import WIRE
 
-CHEATS: list[Cheat] = [*PATCHES, *LIES, *WIRE]
+CHEATS: list[Cheat] = [*PATCHES, *LIES, *LOOKS, *ENDS, *WIRE]
 HERE = Path(__file__).parents[2]
 
 
@@ -56,7 +50,7 @@ def test_right_answers_earn_all_points_and_wrong_ones_none(course):
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch):
     """A worker that does not answer is waited for less long than in a class."""
-    monkeypatch.setattr("gradus.isolation.host.BEGIN_SECONDS", 2.0)
+    monkeypatch.setattr("gradus.isolation.host.BEGIN_SECONDS", 1.0)
 
 
 @pytest.mark.parametrize("cheat", CHEATS, ids=str)
@@ -64,10 +58,7 @@ def test_earns_nothing_behind_the_wall(course, cheat):
     earned, result = grade_text(course, WRONG + cheat.text, cheat.tasks, "--isolated")
     assert earned == {task.name: task.earned for task in result.tasks}  # the report is as told
     assert {task: earned[task] for task in cheat.tasks} == dict.fromkeys(cheat.tasks, 0)
-    if not cheat.costs_honest:
-        assert earned["honest"] == 1
-    else:
-        assert earned["honest"] == 0
+    assert earned["honest"] == (0 if cheat.costs_honest else 1)
 
 
 @pytest.mark.parametrize("cheat", [c for c in CHEATS if c.wins == IN_PROCESS], ids=str)

@@ -45,18 +45,22 @@ def across(value):
     return Decoder(memoryview(body), targets.no_word).value(from_json(head))
 
 
+def steps(tensor):
+    """The strides that matter."""
+    pairs = zip(tensor.stride(), tensor.shape, strict=True)
+    return [step for step, size in pairs if size > 1] if tensor.numel() else []
+
+
 def same(a, b):
     """Whether two values are the same, with type, strides of tensors, and NaN equal to itself."""
     if type(a) is not type(b):
         return False
     if isinstance(a, torch.Tensor):
-        return same_bits(a, b) and a.stride() == b.stride()
+        return same_bits(a, b) and steps(a) == steps(b)
     if isinstance(a, np.ndarray | np.generic):
         return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     if isinstance(a, dict):
-        return list(map(repr, a)) == list(map(repr, b)) and all(
-            map(same, a.values(), b.values(), strict=False)
-        )
+        return list(map(repr, a)) == list(map(repr, b)) and all(map(same, a.values(), b.values()))
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return a == b or repr(a) == repr(b)
@@ -84,7 +88,13 @@ def tensors(draw):
 
 
 hashable = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.complex_numbers()
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(),
+    st.complex_numbers(),
 )
 arrays = numpy_values.arrays(
     st.sampled_from(["f2", "f4", "f8", "i1", "i8", "u4", "?", "c8"]),
@@ -116,8 +126,7 @@ def test_values_come_back_as_they_were(value):
 def test_tensors_come_back_bit_by_bit_with_their_strides(tensor):
     came = across(tensor)
     assert same_bits(came, tensor)
-    if tensor.numel():
-        assert came.stride() == tensor.stride()
+    assert steps(came) == steps(tensor)
 
 
 @many
@@ -126,7 +135,9 @@ def test_damaged_messages_are_read_or_refused(data):
     head, body = data.draw(st.sampled_from(sample_heads()))
     whole = bytearray(head + b"\0" + body)
     for place, byte in data.draw(
-        st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), min_size=1, max_size=5)
+        st.lists(
+            st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), min_size=1, max_size=5
+        )
     ):
         whole[place] = byte
     cut = data.draw(st.integers(0, len(whole)))
@@ -151,7 +162,9 @@ def test_any_bytes_are_a_value_or_refused(head, body):
 
 
 @some
-@given(st.lists(st.tuples(st.integers(0, 255), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1))))
+@given(
+    st.lists(st.tuples(st.integers(0, 255), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)))
+)
 def test_any_announcement_of_a_frame_is_kept_or_refused(headers):
     targets.receive(b"".join(targets.FRAME.pack(*header) for header in headers) + b"{}" * 20)
 
@@ -174,8 +187,12 @@ def test_any_type_makes_a_proxy_or_is_refused(node):
     targets.proxy(json.dumps(node).encode(), b"")
 
 
-@settings(many, max_examples=600)
-@given(st.lists(messages, min_size=1, max_size=3), st.binary(max_size=64), st.sampled_from(["function", "load"]))
+@settings(many, max_examples=400)
+@given(
+    st.lists(messages, min_size=1, max_size=3),
+    st.binary(max_size=64),
+    st.sampled_from(["function", "load"]),
+)
 def test_any_answer_is_a_result_an_exception_or_the_end_of_the_worker(heads, body, ask):
     targets.converse(b"".join(targets.framed(head, body) for head in heads), ask=ask)
 
@@ -214,7 +231,7 @@ def test_a_fuzzer_that_follows_the_code_finds_nothing():
         [sys.executable, "tests/attacks/fuzz_wire.py", "-runs=5000", "-seed=1", "-max_len=400"],
         cwd=HERE, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:]
     assert "Done 5000" in done.stderr
 
 

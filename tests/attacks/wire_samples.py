@@ -9,16 +9,62 @@ from hypothesis import strategies as st
 from gradus.isolation.wire import Encoder, to_json
 
 DTYPES = (
-    *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128),
+    *(
+        torch.float16,
+        torch.bfloat16,
+        torch.float32,
+        torch.float64,
+        torch.complex64,
+        torch.complex128,
+    ),
     *(torch.bool, torch.int8, torch.int16, torch.int32, torch.int64),
     *(torch.uint8, torch.uint16, torch.uint32, torch.uint64),
 )
 WORDS = (
-    *("tuple", "set", "frozenset", "deque", "slice", "range", "size", "complex", "dict", "OrderedDict"),
-    *("Counter", "tensor", "array", "scalar", "bytes", "int", "constant", "device", "named", "shared"),
+    *(
+        "tuple",
+        "set",
+        "frozenset",
+        "deque",
+        "slice",
+        "range",
+        "size",
+        "complex",
+        "dict",
+        "OrderedDict",
+    ),
+    *(
+        "Counter",
+        "tensor",
+        "array",
+        "scalar",
+        "bytes",
+        "int",
+        "constant",
+        "device",
+        "named",
+        "shared",
+    ),
     *("input", "output", "yours", "mine", "module"),
 )
-KEYS = ("$", "v", "b", "n", "d", "s", "t", "x", "at", "as", "f", "type", "fields", "module", "known", "can")
+KEYS = (
+    "$",
+    "v",
+    "b",
+    "n",
+    "d",
+    "s",
+    "t",
+    "x",
+    "at",
+    "as",
+    "f",
+    "type",
+    "fields",
+    "module",
+    "known",
+    "can",
+)
 EXCEPTION = ("type", "module", "known", "message", "kind", "text", "frames", "number", "back")
 MORE = ("grad", "changes", "random", "dead", "out", "record", "states", "modules")
 CHANGE = ("number", "value", "grad", "requires_grad")
@@ -29,12 +75,48 @@ numbers = st.one_of(
     st.floats(),
 )
 texts = st.one_of(
-    st.sampled_from([
-        *("float32", "bool", "int64", "f4", "O8", "c16", "cpu", "meta", "cuda", "hpu:3", "xla", "mps"),
-        *("torch.float32", "torch.return_types.max", "torch.return_types.sys", "a.b", "ff", "call"),
-        *("len", "eq", "torch.nn.Linear", "builtins.function", "ValueError", "passed", "", "\0"),
-        *("torch.nn.utils.rnn.PackedSequence", "torch.return_types.__builtins__", "\ud800", "class"),
-    ]),
+    st.sampled_from(
+        [
+            *(
+                "float32",
+                "bool",
+                "int64",
+                "f4",
+                "O8",
+                "c16",
+                "cpu",
+                "meta",
+                "cuda",
+                "hpu:3",
+                "xla",
+                "mps",
+            ),
+            *(
+                "torch.float32",
+                "torch.return_types.max",
+                "torch.return_types.sys",
+                "a.b",
+                "ff",
+                "call",
+            ),
+            *(
+                "len",
+                "eq",
+                "torch.nn.Linear",
+                "builtins.function",
+                "ValueError",
+                "passed",
+                "",
+                "\0",
+            ),
+            *(
+                "torch.nn.utils.rnn.PackedSequence",
+                "torch.return_types.__builtins__",
+                "\ud800",
+                "class",
+            ),
+        ]
+    ),
     st.text(max_size=5),
 )
 plain = st.one_of(st.none(), st.booleans(), numbers, texts)
@@ -87,7 +169,9 @@ messages = st.fixed_dictionaries(
         "more": st.one_of(nodes, mapping_of(MORE, st.one_of(nodes, changes))),
         "new": st.one_of(
             nodes,
-            st.lists(st.fixed_dictionaries({k: nodes for k in ("n", "p", "g", "v", "d")}), max_size=2),
+            st.lists(
+                st.fixed_dictionaries(dict.fromkeys(("n", "p", "g", "v", "d"), nodes)), max_size=2
+            ),
         ),
         "graph": st.one_of(nodes, st.tuples(numbers, st.lists(numbers, max_size=3)).map(list)),
         "outputs": st.one_of(nodes, st.lists(nodes, max_size=2)),
@@ -104,7 +188,13 @@ def sample_values() -> list[Any]:
         [None, True, 1, -1.5, "text", 2**70, b"bytes", 1j, slice(1, None), range(3), ...],
         {"a": (1, 2), 3: {4, 5}, (6,): frozenset([7])},
         [table, table.T, table[:, ::2], table[0].expand(3, 4), table.to(torch.bfloat16)],
-        [torch.Size([1, 2]), torch.float32, torch.device("cpu"), table.numpy(), table.numpy()[0, 0]],
+        [
+            torch.Size([1, 2]),
+            torch.float32,
+            torch.device("cpu"),
+            table.numpy(),
+            table.numpy()[0, 0],
+        ],
         torch.max(table, dim=0),
     ]
 

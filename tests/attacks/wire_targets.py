@@ -4,7 +4,6 @@ import contextlib
 import json
 import socket
 import struct
-import threading
 from typing import Any
 
 import torch
@@ -84,7 +83,8 @@ def converse(data: bytes, *, ask: str = "function") -> None:
     with ours, theirs:
         judge = Judge(Channel(ours, judge=True), interrupt=lambda: None, ended=ended)
         judge.handles.number(len)
-        judge.share_for_test = judge.shared.add(torch.nn.Parameter(torch.zeros(4)))
+        held = torch.nn.Parameter(torch.zeros(4))
+        judge.shared.add(held, 1)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         theirs.settimeout(SECONDS)
         with contextlib.suppress(OSError):
@@ -95,8 +95,8 @@ def converse(data: bytes, *, ask: str = "function") -> None:
         except ProcessLost:
             assert judge.lost
         except BaseException as error:
-            # of the student's, as the judge understood it
-            assert hasattr(error, "raised_elsewhere"), repr(error)
+            if not hasattr(error, "raised_elsewhere"):  # it is not one of the student's
+                raise
         finally:
             torch.set_grad_enabled(True)
             torch.set_rng_state(state)
@@ -116,8 +116,3 @@ def all_targets(data: bytes) -> None:
     receive(data)
     converse(data)
     converse(framed(head, body))
-
-
-def threads() -> int:
-    """How many there are: a target leaves none behind."""
-    return threading.active_count()
