@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gradus.isolation.host import Host, IsolatedSubmission, Source
+from gradus.isolation.host import Host, Source
+from gradus.isolation.isolated import IsolatedSubmission
 from gradus.isolation.slots import slot_of
 from gradus.submission.calls import Submission
 from gradus.submission.loader import load_submission

@@ -8,8 +8,8 @@ import pytest
 from gradus.course import Course
 from gradus.errors import GraderError
 from gradus.grading import supervise
-from gradus.submission import loader
 from gradus.grading.report import TopicResult
+from gradus.submission import loader
 from tests.kits import GRADER, POINTS, answers, earned, message, problems, statuses, write_kit
 
 fcntl = pytest.importorskip("fcntl", reason="loses processes in the ways of POSIX")

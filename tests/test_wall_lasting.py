@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradus.isolation.host import IsolatedSubmission
+from gradus.isolation.isolated import IsolatedSubmission
 from gradus.isolation.worker import Worker
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from tests.both_sides import loader

@@ -100,7 +100,7 @@ class Submissions:
     def make(self, item: pytest.Item, reference: Path | None = None) -> Submission:
         """What a check is given: the submission, or the reference in its place."""
         if self.isolated:
-            from gradus.isolation.host import IsolatedSubmission
+            from gradus.isolation.isolated import IsolatedSubmission
 
             return IsolatedSubmission(self._host(item, reference), getattr(item, "module", None))
         if reference is None:

@@ -15,7 +15,9 @@ import torch
 from torch import nn
 
 from gradus.isolation.channel import Channel, ChannelClosed
+from gradus.isolation.decode import Decoder
 from gradus.isolation.exceptions import rebuild_exception
+from gradus.isolation.handles import Message
 from gradus.isolation.modules import RemoteModule, build
 from gradus.isolation.objects import (
     dump,
@@ -25,10 +27,10 @@ from gradus.isolation.objects import (
     send_by_value,
     set_state,
 )
-from gradus.isolation.peer import Message, Peer
+from gradus.isolation.peer import Peer
 from gradus.isolation.proxies import Remote, proxy_class
 from gradus.isolation.shared import Shared
-from gradus.isolation.wire import Decoder, Node, WireError
+from gradus.isolation.wire import Node, WireError
 from gradus.submission.calls import StudentFunction
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised

@@ -17,6 +17,7 @@ import cloudpickle
 import torch
 from torch import nn
 
+from gradus.isolation.shared import same_bits
 
 _PARTS = (torch.Tensor, torch.Generator)
 
@@ -141,3 +142,16 @@ def set_state(value: Any, state: Any) -> None:
         value.set_state(state)
     elif isinstance(value, torch.optim.Optimizer):
         value.load_state_dict(state)
+
+
+def same_state(a: Any, b: Any) -> bool:
+    """Whether two states are equal, tensors bit by bit."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and same_bits(a, b)
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same_state, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same_state(a[key], b[key]) for key in a)
+    return bool(a == b)

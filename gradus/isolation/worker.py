@@ -20,15 +20,19 @@ import torch
 from torch import nn
 
 from gradus import torchvision_ops
+from gradus.isolation.callbacks import Callback, JudgesIterator
 from gradus.isolation.channel import Channel, ChannelClosed
+from gradus.isolation.decode import Decoder
 from gradus.isolation.exceptions import describe_exception
+from gradus.isolation.handles import Message
 from gradus.isolation.modules import fingerprint, structure
-from gradus.isolation.objects import load, state_of
+from gradus.isolation.objects import load, same_state, state_of
+from gradus.isolation.operations import Operations
 from gradus.isolation.output import Printed
-from gradus.isolation.peer import Message, Peer
+from gradus.isolation.peer import Peer
 from gradus.isolation.proxies import describe_type
-from gradus.isolation.shared import Shared, same_bits
-from gradus.isolation.wire import Decoder, Node
+from gradus.isolation.shared import Shared
+from gradus.isolation.wire import Node
 from gradus.submission.calls import StudentFunction, Submission
 from gradus.submission.exits import exits_intercepted
 from gradus.submission.loader import load_submission
@@ -41,33 +45,7 @@ class Interrupted(BaseException):
     """The judge has no more time for this call."""
 
 
-class Callback:
-    """A function of the judge's, for the student's code to call."""
-
-    def __init__(self, worker: "Worker", number: int, name: str) -> None:
-        self._worker, self._number, self.__name__ = worker, number, name
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._worker.request("callback", self, list(args), kwargs)
-
-
-class JudgesIterator:
-    """An iterator of the judge's."""
-
-    def __init__(self, worker: "Worker", number: int) -> None:
-        self._worker, self._number = worker, number
-
-    def __iter__(self) -> "JudgesIterator":
-        return self
-
-    def __next__(self) -> Any:
-        found = self._worker.request("advance", self)
-        if not found:
-            raise StopIteration
-        return found[0]
-
-
-class Worker(Peer):
+class Worker(Operations, Peer):
     """The student's side of the conversation. What the judge may ask for are its `do_` methods."""
 
     gets_copies = True
@@ -146,51 +124,6 @@ class Worker(Peer):
         assert self._submission is not None
         return self._submission.probe(function, *args)
 
-    def do_get(self, target: Any, name: str) -> Any:
-        """An attribute."""
-        return getattr(target, name)
-
-    def do_set(self, target: Any, name: str, value: Any) -> None:
-        """Set an attribute."""
-        setattr(target, name, value)
-
-    def do_delete(self, target: Any, name: str) -> None:
-        """Delete an attribute."""
-        delattr(target, name)
-
-    def do_dir(self, target: Any) -> list[str]:
-        """Names of the attributes."""
-        return dir(target)
-
-    def do_repr(self, target: Any) -> str:
-        """The text of an object."""
-        return repr(target)[:2_000]
-
-    def do_copy(self, target: Any, deep: bool) -> Any:
-        """A copy of an object."""
-        return copy.deepcopy(target) if deep else copy.copy(target)
-
-    def do_call(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Call an object."""
-        return target(*args, **kwargs)
-
-    def do_train(self, module: nn.Module, mode: bool) -> None:
-        """Put a module into training or evaluation mode."""
-        module.train(mode)
-
-    def do_next(self, target: Any) -> list[Any]:
-        """The next item in a list, or an empty list."""
-        try:
-            return [next(target)]
-        except StopIteration:
-            return []
-
-    def do_special(self, target: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """A special method: `len` for `__len__`."""
-        if name == "call":
-            return target(*args, **kwargs)
-        return getattr(type(target), f"__{name}__")(target, *args, **kwargs)
-
     def do_pull(self, *words: Any) -> Any:
         """Gradients of an earlier result."""
         return self.give_gradients(list(words))
@@ -221,7 +154,7 @@ class Worker(Peer):
     def _changed_states(self) -> Any:
         for number, known in list(self._states.items()):
             state = state_of(self._twins[number])
-            if not _equal(state, known):
+            if not same_state(state, known):
                 self._states[number] = copy.deepcopy(state)
                 yield number, state
 
@@ -275,18 +208,6 @@ class Worker(Peer):
             self._twins[number] = value
             if state_of(value) is not None:
                 self._states[number] = copy.deepcopy(state_of(value))
-
-
-def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, torch.Tensor):
-        return isinstance(b, torch.Tensor) and same_bits(a, b)
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(_equal, a, b))
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
-    return bool(a == b)
 
 
 def serve(descriptor: int) -> None:

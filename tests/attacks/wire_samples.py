@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from gradus.isolation.wire import Encoder, to_json
+from gradus.isolation.encode import Encoder
+from gradus.isolation.wire import to_json
 
 DTYPES = (
     *(

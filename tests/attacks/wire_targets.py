@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from gradus.isolation.channel import Channel, ChannelClosed
+from gradus.isolation.decode import Decoder
 from gradus.isolation.exceptions import Originals, rebuild_exception
 from gradus.isolation.judge import Judge
 from gradus.isolation.proxies import Remote, proxy_class
 from gradus.isolation.shared import Shared
-from gradus.isolation.wire import Decoder, WireError, from_json
+from gradus.isolation.wire import WireError, from_json
 from gradus.submission.exits import ProcessLost
 
 FRAME = struct.Struct("<BIQ")

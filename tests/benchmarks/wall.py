@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from gradus.isolation.host import Host, IsolatedSubmission, Source
+from gradus.isolation.host import Host, Source
+from gradus.isolation.isolated import IsolatedSubmission
 from gradus.isolation.slots import slot_of
 
 SUBMISSION = "def same(x):\n    return x\n"
