@@ -212,7 +212,6 @@ def course(
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR")] = Path("demo"),
     topic: Annotated[str, typer.Option(help="The topic to grade.")] = "tensors",
-    allow_unsandboxed: AllowUnsandboxed = False,
 ) -> None:
     """Grade a class of six through nbgrader and print the gradebook."""
     from gradus.classroom.demo import run_demo
@@ -227,9 +226,7 @@ def demo(
             if not out.is_terminal:
                 typer.echo(text)
 
-        students, marks = run_demo(
-            kit, (kit.root / folder), topic, say, allow_unsandboxed=allow_unsandboxed
-        )
+        students, marks = run_demo(kit, (kit.root / folder), topic, say)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("student", "score", "of", "the submission"):
         table.add_column(name, justify="right" if name in ("score", "of") else "left")

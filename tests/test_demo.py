@@ -1,5 +1,7 @@
 """`gradus demo`: a class of six through nbgrader gets the marks that it deserves, each time anew."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -75,3 +77,21 @@ def test_a_second_run_from_the_command_line_begins_anew_and_prints_the_same_mark
     printed = {words[0]: words[1:3] for words in lines if words and words[0] in DESERVED}
     assert printed == {name: [str(points), "7"] for name, points in DESERVED.items()}
     assert done.stdout.endswith("demo/feedback/STUDENT/demo/demo.html\n")
+
+
+def test_the_demo_goes_on_where_there_is_no_sandbox(demo, tmp_path):
+    kit, *_ = demo
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "ldconfig", "gcc"):  # but no bwrap
+        if found := shutil.which(name):
+            (programs / name).symlink_to(found)
+    done = subprocess.run(
+        [sys.executable, "-m", "gradus.cli", "demo", "--topic", "demo", str(tmp_path / "class")],
+        cwd=kit.root, env={**os.environ, "PATH": str(programs)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "this machine has no sandbox" in done.stdout
+    rows = [line.split()[:3] for line in done.stdout.splitlines() if line.startswith("hanging")]
+    assert rows == [["hanging", "5", "7"]]

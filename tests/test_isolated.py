@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,6 +139,17 @@ def test_the_level_is_printed_and_stored(kit, run_pytest):
     level = read_report(Path("report.json")).topic("demo").isolation["level"]
     assert level in ("sandbox", "namespaces", "process")
     done.stdout.fnmatch_lines([f"  isolation: {level}*"])
+
+
+def test_gradus_check_has_the_wall_too(kit):
+    shutil.copy(kit.solution("demo"), kit.root / "exercises" / "demo.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "gradus.cli", "check", "demo", "--isolated"],
+        cwd=kit.root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\n  isolation: " in done.stdout
+    assert "7 / 7" in done.stdout
 
 
 def test_files_beside_ones_own_exercise_come_along_and_others_submissions_do_not(kit, run_pytest):

@@ -18,6 +18,7 @@ from gradus.classroom import course_folder
 from gradus.course import Course
 from gradus.errors import GradusError
 from gradus.grading.checks import read_checks
+from gradus.isolation.sandbox import Level, probe_level
 from gradus.topic import Topic, todo_line
 
 KILL = "import os; os.kill(os.getpid(), 9)"
@@ -97,8 +98,6 @@ def run_demo(
     folder: Path,
     topic: str,
     say: Callable[[str], None],
-    *,
-    allow_unsandboxed: bool = False,
 ) -> tuple[list[Student], list[Mark]]:
     """Build the course and the class in `folder`, have nbgrader grade it, and read the gradebook.
 
@@ -107,8 +106,11 @@ def run_demo(
     """
     course_folder.clean(folder)
     say(f"building a course with the topic {topic} in {folder}")
+    sandboxed = probe_level().level is Level.SANDBOX
+    if not sandboxed:  # the class is made up here: nobody's code but ours
+        say("this machine has no sandbox (gradus doctor tells why); the demo goes on without one")
     course_folder.build_course(
-        course, folder, "gradus-demo", (topic,), allow_unsandboxed=allow_unsandboxed
+        course, folder, "gradus-demo", (topic,), allow_unsandboxed=not sandboxed
     )
     say("nbgrader generate_assignment")
     _nbgrader(folder, "generate_assignment", topic)
