@@ -79,3 +79,16 @@ def test_a_mistake_loses_points_on_its_task(topic, answer, tmp_path):
 def test_an_unusual_right_answer_gets_full_marks(topic, answer, tmp_path):
     result = graded(COURSE, topic, answer, tmp_path)
     assert (result.earned, result.complete) == (result.possible, True), lost(result)
+
+
+@pytest.mark.parametrize("topic", COURSE.topics)
+@pytest.mark.parametrize("room", ["solutions", "exercises"])
+def test_references_and_stubs_get_the_same_report_on_both_sides_of_the_wall(topic, room):
+    path = COURSE.root / room / f"{topic}.py"
+    here, behind = (
+        grade_here(COURSE, topic, path, hidden=True, isolated=isolated)
+        for isolated in (False, True)
+    )
+    assert comparable(behind) == comparable(here)
+    assert here.complete
+    assert here.earned == (here.possible if room == "solutions" else 0)
