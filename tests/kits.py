@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -225,6 +226,21 @@ def earned(result: TopicResult) -> dict[str, int]:
 def statuses(result: TopicResult) -> dict[str, str]:
     """Status by check, without the `test_`."""
     return {c.check.name.removeprefix("test_"): c.status.value for c in result.checks()}
+
+
+def comparable(result: TopicResult) -> TopicResult:
+    """The same without how long it took, and where it ran."""
+    tasks = tuple(
+        replace(
+            task,
+            checks=tuple(
+                replace(check, cases=tuple(replace(case, seconds=0.0) for case in check.cases))
+                for check in task.checks
+            ),
+        )
+        for task in result.tasks
+    )
+    return replace(result, tasks=tasks, isolation={})
 
 
 def message(result: TopicResult, check: str) -> str:

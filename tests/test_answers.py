@@ -10,6 +10,7 @@ from gradus.grading.report import TopicResult
 from gradus.grading.run import grade_here
 from gradus.topic import Topic
 from tests.answers import Answer, affected_by, answers_in, tasks_that_may_notice
+from tests.kits import comparable
 
 COURSE = find_course(Path(__file__).parent)
 
@@ -34,21 +35,6 @@ def graded(course: Course, name: str, answer: Answer, folder: Path) -> TopicResu
     behind = grade_here(course, name, path, hidden=True, tasks=tasks, isolated=True)
     assert comparable(behind) == comparable(result)
     return replace(result, tasks=tuple(task for task in result.tasks if task.name in tasks))
-
-
-def comparable(result: TopicResult) -> TopicResult:
-    """The same without how long it took, and where it ran."""
-    tasks = tuple(
-        replace(
-            task,
-            checks=tuple(
-                replace(check, cases=tuple(replace(case, seconds=0.0) for case in check.cases))
-                for check in task.checks
-            ),
-        )
-        for task in result.tasks
-    )
-    return replace(result, tasks=tasks, isolation={})
 
 
 def lost(result: TopicResult) -> dict[str, list[str]]:

@@ -1,10 +1,8 @@
 """`--isolated`: the same marks and words from behind the wall, the level told, and a class never without it."""
 
-import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from gradus.grading.report_file import read_report, to_json
 from gradus.grading.run import grade_here
 from gradus.grading.supervise import grade_apart
-from tests.kits import SOLUTION, answers, notebook, statuses, with_cell
+from tests.kits import SOLUTION, answers, comparable, notebook, statuses, with_cell
 from tests.nbgrader_course import Classroom, filled, right_answers
 
 FILES = {
@@ -38,28 +36,6 @@ FILES = {
 }
 
 
-def comparable(report):
-    """A report's text without times, versions of the moment, and where the code ran."""
-    topics = [
-        replace(
-            topic,
-            isolation={},
-            tasks=tuple(
-                replace(
-                    task,
-                    checks=tuple(
-                        replace(check, cases=tuple(replace(c, seconds=0.0) for c in check.cases))
-                        for check in task.checks
-                    ),
-                )
-                for task in topic.tasks
-            ),
-        )
-        for topic in report.topics
-    ]
-    return json.loads(to_json(replace(report, topics=tuple(topics), created="")))
-
-
 @pytest.mark.parametrize("case", FILES, ids=str)
 @pytest.mark.parametrize("form", ["module", "notebook"])
 def test_the_report_is_the_same_on_both_sides_of_the_wall(shared_kit, tmp_path, case, form):
@@ -71,14 +47,7 @@ def test_the_report_is_the_same_on_both_sides_of_the_wall(shared_kit, tmp_path, 
     )
     assert here.isolation == {"level": "none"}
     assert behind.isolation["level"] in ("sandbox", "namespaces", "process")
-    assert comparable_topic(behind) == comparable_topic(here)
-
-
-def comparable_topic(topic):
-    """The same of one topic."""
-    from gradus.grading.report import Report
-
-    return comparable(Report((topic,)))
+    assert comparable(behind) == comparable(here)
 
 
 def test_a_missing_file_is_told_in_the_same_words(shared_kit, tmp_path):
@@ -86,7 +55,7 @@ def test_a_missing_file_is_told_in_the_same_words(shared_kit, tmp_path):
     here, behind = (
         grade_here(shared_kit, "demo", path, isolated=isolated) for isolated in (False, True)
     )
-    assert comparable_topic(behind) == comparable_topic(here)
+    assert comparable(behind) == comparable(here)
     assert "there is no file" in behind.problems[0].message
 
 
@@ -100,13 +69,14 @@ def test_a_process_that_is_lost_is_told_as_without_the_wall(shared_kit, tmp_path
     loaded = with_cell(DIES)
     called = answers(row_means=f"def row_means(table):\n{body}")
     path.write_text(loaded if where == "while it is loaded" else called, encoding="utf-8")
-    apart, behind = (
+    reports = [
         grade_apart(shared_kit, "demo", path, hidden=True, isolated=isolated)
         for isolated in (False, True)
-    )
+    ]
+    apart, behind = (report.topic("demo") for report in reports)
     assert comparable(behind) == comparable(apart)
-    assert "it crashed the whole process (SIGKILL)" in to_json(behind)
-    found = statuses(behind.topic("demo"))
+    assert "it crashed the whole process (SIGKILL)" in to_json(reports[1])
+    found = statuses(behind)
     assert found["twice_every_number"] == found["affine_learns"] == "passed"
 
 

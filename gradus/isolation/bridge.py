@@ -9,13 +9,30 @@ import torch
 
 from gradus.isolation.wire import WireError
 
-# (number of the graph, gradients of its outputs, which inputs to give, keep the graph, differentiate again,
-# leave gradients in leaves that are known there alone)
-# -> (gradients of the inputs that were asked for, number of a graph of those gradients)
-Pull = Callable[
-    [int, list[torch.Tensor | None], list[bool], bool, bool, bool],
-    tuple[list[torch.Tensor | None], int | None],
-]
+
+@dataclass(frozen=True)
+class Backward:
+    """A backward pass that has arrived at results of the other side's.
+
+    Attributes:
+        graph: Its number there.
+        gradients: Of the results; None where there is none.
+        wanted: Which of the inputs are to get one.
+        keep: Whether the graph is kept for another pass.
+        again: Whether the gradients are to be differentiated again.
+        everywhere: Whether leaves that are known there alone get theirs too, as `backward` does.
+    """
+
+    graph: Any
+    gradients: list[torch.Tensor | None]
+    wanted: list[bool]
+    keep: bool
+    again: bool
+    everywhere: bool
+
+
+# Gives the gradients of the inputs that were asked for, and the number of a graph of those gradients.
+Pull = Callable[[Backward], tuple[list[torch.Tensor | None], int | None]]
 
 
 @dataclass
@@ -44,22 +61,15 @@ class Graphs:
         for number in numbers:
             self._graphs.pop(number, None)
 
-    def pull(
-        self,
-        number: Any,
-        gradients: list[torch.Tensor | None],
-        wanted: list[bool],
-        keep: bool,
-        again: bool,
-        everywhere: bool,
-    ) -> tuple[list[torch.Tensor | None], int | None]:
-        """Gradients of a graph's inputs; `everywhere`, as `backward` does, in its other leaves too.
+    def pull(self, asked: Backward) -> tuple[list[torch.Tensor | None], int | None]:
+        """Gradients of a graph's inputs, and the number of a graph of them where that is asked for.
 
         Raises:
             WireError: If there is no such graph, or the gradients do not fit it.
             RuntimeError: torch's own, such as that the graph was freed.
         """
-        graph = self._graphs.get(number) if type(number) is int else None
+        graph = self._graphs.get(asked.graph) if type(asked.graph) is int else None
+        gradients, wanted, again = asked.gradients, asked.wanted, asked.again
         if (
             graph is None
             or len(gradients) != len(graph.outputs)
@@ -68,7 +78,7 @@ class Graphs:
             raise WireError("gradients for no known result")
         pairs = [(o, g) for o, g in zip(graph.outputs, gradients, strict=True) if g is not None]
         targets = [x for x, want in zip(graph.inputs, wanted, strict=True) if want]
-        others = _other_leaves(graph) if everywhere else []
+        others = _other_leaves(graph) if asked.everywhere else []
         found: list[torch.Tensor | None] = [None] * len(targets)
         upstream = [g.detach().requires_grad_(again) for _, g in pairs]
         if pairs and (targets or others):
@@ -77,7 +87,7 @@ class Graphs:
                     [o for o, _ in pairs],
                     [*targets, *others],
                     upstream,
-                    retain_graph=keep or again,
+                    retain_graph=asked.keep or again,
                     create_graph=again,
                     allow_unused=True,
                 )
@@ -117,9 +127,7 @@ class _Bridge(torch.autograd.Function):
     def forward(ctx: Any, pull: Pull, token: "Token", outputs: Any, *inputs: Any) -> Any:
         ctx.pull, ctx.token = pull, token
         ctx.set_materialize_grads(False)
-        ctx.inputs = inputs[
-            1:
-        ]  # saved as they are: whether they have changed is the other side's to say
+        ctx.inputs = inputs[1:]  # as they are: the other side says whether they have changed
         return tuple(outputs)
 
     @staticmethod
@@ -127,9 +135,10 @@ class _Bridge(torch.autograd.Function):
         inputs, wanted = ctx.inputs, list(ctx.needs_input_grad[4:])
         again = torch.is_grad_enabled()  # create_graph=True
         everywhere = _reaches(ctx.next_functions[0][0])  # the anchor: no `autograd.grad` of others
-        found, graph = ctx.pull(
+        asked = Backward(
             ctx.token.number, list(gradients), wanted, _keeps_graph(), again, everywhere
         )
+        found, graph = ctx.pull(asked)
         if len(found) != sum(wanted):
             raise WireError("the wrong number of gradients")
         if graph is not None:

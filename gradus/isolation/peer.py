@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gradus.isolation.bridge import attach
+from gradus.isolation.bridge import Backward, attach
 from gradus.isolation.channel import Channel, ChannelClosed
 from gradus.isolation.exceptions import Originals, describe_exception, rebuild_exception
 from gradus.isolation.exchange import Exchange
@@ -90,7 +90,7 @@ class Peer(Exchange):
 
     def give_gradients(self, words: list[Any]) -> Any:
         """Serve `pull`: the gradients of an earlier result."""
-        found, graph = self.graphs.pull(*words)
+        found, graph = self.graphs.pull(Backward(*words))
         return [[Values(gradient) for gradient in found], graph]
 
     def _answer(self, message: dict[str, Any], body: memoryview) -> None:
@@ -160,17 +160,10 @@ class Peer(Exchange):
                 raise WireError("a malformed gradient")
             torch.autograd.backward([x], [gradient])
 
-    def _pull(
-        self,
-        number: int,
-        gradients: list[torch.Tensor | None],
-        wanted: list[bool],
-        keep: bool,
-        again: bool,
-        everywhere: bool,
-    ) -> tuple[list[torch.Tensor | None], int | None]:
-        sent = [Values(gradient) for gradient in gradients]
-        found = self.request("pull", number, sent, wanted, keep, again, everywhere)
+    def _pull(self, asked: Backward) -> tuple[list[torch.Tensor | None], int | None]:
+        sent = [Values(gradient) for gradient in asked.gradients]
+        rest = (asked.wanted, asked.keep, asked.again, asked.everywhere)
+        found = self.request("pull", asked.graph, sent, *rest)
         if type(found) is not list or len(found) != 2 or type(found[0]) is not list:
             raise WireError("malformed gradients")
         if not all(gradient is None or _floats(gradient) for gradient in found[0]):
