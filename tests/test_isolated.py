@@ -10,6 +10,7 @@ import pytest
 from gradus.grading.report_file import read_report, to_json
 from gradus.grading.run import grade_here
 from gradus.grading.supervise import grade_apart
+from gradus.topic import split_cells
 from tests.kits import SOLUTION, answers, comparable, notebook, statuses, with_cell
 from tests.nbgrader_course import Classroom, filled, right_answers
 
@@ -40,7 +41,10 @@ FILES = {
 @pytest.mark.parametrize("form", ["module", "notebook"])
 def test_the_report_is_the_same_on_both_sides_of_the_wall(shared_kit, tmp_path, case, form):
     path = tmp_path / ("demo.py" if form == "module" else "demo.ipynb")
-    path.write_text(FILES[case] if form == "module" else notebook(FILES[case]), encoding="utf-8")
+    text = FILES[case]
+    if form == "notebook":
+        text = notebook(*(cell.text for cell in split_cells(text) if not cell.markdown))
+    path.write_text(text, encoding="utf-8")
     here, behind = (
         grade_here(shared_kit, "demo", path, hidden=True, isolated=isolated)
         for isolated in (False, True)

@@ -189,7 +189,7 @@ def test_any_type_makes_a_proxy_or_is_refused(node):
     targets.proxy(json.dumps(node).encode(), b"")
 
 
-@settings(many, max_examples=400)
+@settings(many, max_examples=150)
 @given(
     st.lists(messages, min_size=1, max_size=3),
     st.binary(max_size=64),
