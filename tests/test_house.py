@@ -1,12 +1,15 @@
 """The house is in order: imports run downward, gradus starts light, the README tells the truth."""
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
+from packaging.specifiers import SpecifierSet
 
 from gradus.course import find_course
 from gradus.grading.checks import read_checks
@@ -116,3 +119,22 @@ def test_the_readmes_table_of_topics_is_true():
         points = sum(c.points for c in read_checks(course.grader(name)) if not c.hidden)
         true.append((name, str(len(Topic.load(course.solution(name)).tasks)), str(points)))
     assert rows == true
+
+
+def test_every_pin_can_be_installed_on_every_python_that_it_is_meant_for():
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        pin, _, marker = line.partition(";")
+        name, _, version = pin.strip().partition("==")
+        try:
+            found = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # of another system
+        if found.version.partition("+")[0] != version:
+            continue
+        allowed = SpecifierSet(found.metadata.get("Requires-Python") or "")
+        for python in ("3.10.0", "3.11.0", "3.12.0"):
+            here = {"python_version": python[:4], "python_full_version": python}
+            if not marker or Marker(marker).evaluate(here):
+                assert allowed.contains(python), f"{line}: needs Python {allowed}"
