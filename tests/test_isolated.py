@@ -108,6 +108,19 @@ def test_a_check_that_never_ends_says_where_it_was(kit, tmp_path, monkeypatch):
     assert result.task("Affine").earned == result.task("Affine").possible
 
 
+def test_a_time_limit_shows_the_students_code_and_not_graduss_threads(kit, run_pytest):
+    grader = kit.grader("demo")
+    text = grader.read_text(encoding="utf-8")
+    mark = '@pytest.mark.task("row_means", points=2)'
+    grader.write_text(text.replace(mark, f"@pytest.mark.timeout(1)\n{mark}"), encoding="utf-8")
+    loops = answers(row_means="def row_means(table):\n    while True:\n        pass\n")
+    (kit.root / "exercises" / "demo.py").write_text(loops, encoding="utf-8")
+    done = run_pytest("--isolated", "--task=row_means")
+    done.stdout.fnmatch_lines(["*is there an endless loop?*"])
+    done.stdout.fnmatch_lines(["*again*-k test_one_mean_for_each_row --isolated"])
+    done.stdout.no_fnmatch_line("*Stack of*")
+
+
 def test_the_level_is_printed_and_stored(kit, run_pytest):
     done = run_pytest("--isolated", "--gradus-report=report.json")
     level = read_report(Path("report.json")).topic("demo").isolation["level"]

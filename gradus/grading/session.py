@@ -168,7 +168,7 @@ class GradingSession:
         report.gradus["repeated"] = self._told_before(item.path, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"
-            report.longrepr = report.gradus["message"]
+            report.longrepr = report.gradus["message"] + self._again_isolated(item)
         if report.when != "teardown":  # JUnit reports take them from the item, at its end
             item.user_properties += [("gradus_task", check.task), ("gradus_points", check.points)]
 
@@ -241,13 +241,24 @@ class GradingSession:
         """The hint line of a failure."""
         return check.hint or f"gradus hint {check.topic}.{check.task}"
 
+    def _again_isolated(self, item: pytest.Item) -> str:
+        """What the last line of a message, the command, lacks in a terminal: who runs it means the wall too.
+
+        It is no part of the report, which is the same on both sides of the wall.
+        """
+        return " --isolated" if self.submissions.isolated and not self._apart() else ""
+
+    def _apart(self) -> bool:
+        """Whether this run grades for somebody else: its paths and its seed are not the student's."""
+        return self.journal.kept or self.config.getoption("--gradus-workdir") is not None
+
     def again(self, item: pytest.Item, check: Check) -> str:
         """The command that shows a failure again."""
-        apart = self.journal.kept or self.config.getoption("--gradus-workdir") is not None
+        apart = self._apart()
         given = check.topic in self.submissions.given
         if given or (apart and self.submissions.path_of(item).suffix == ".ipynb"):
             return f'check("{check.task}")'
-        if apart:  # perhaps on another machine: its paths and its seed are not the student's
+        if apart:
             return f"pytest graders/{item.path.name} -k {check.name}"
         parts = ["pytest", show_path(item.path), "-k", check.name]
         if self.config.getoption("--submission") is not None:

@@ -17,8 +17,7 @@ from gradus.submission.calls import is_expanded
 class Exchange:
     """Encodes and decodes the messages of one side."""
 
-    sends_copies = False  # whether the tensors that this side calls functions with are copied
-    gets_copies = False  # whether those that it is called with were
+    gets_copies = False  # whether the tensors that this side is called with are copies
 
     def __init__(self, channel: Channel, shared: Shared) -> None:
         self.channel, self.shared = channel, shared

@@ -8,7 +8,6 @@ from gradus.isolation.host import Host
 from gradus.isolation.judge import Whole
 from gradus.submission.calls import CallRecord, Observed, StudentFunction, Submission
 from gradus.submission.describe import describe_call
-from gradus.submission.loader import Loaded
 
 
 class IsolatedSubmission(Submission):
@@ -39,13 +38,9 @@ class IsolatedSubmission(Submission):
             self._last_call = None if record is None else CallRecord(*record)
 
     def _ask(self, operation: str, *words: Any, copies: bool = False) -> Any:
-        if not self.loaded.sha256:  # there is no file: the words are known without a process
+        if not self._loaded.sha256:  # there is no file: the words are known without a process
             return self._find(str(words[0]))
         return self._host.judge().request(operation, *words, copies=copies)
-
-    @property
-    def loaded(self) -> Loaded:
-        return self._loaded
 
 
 class IsolatedFunction(StudentFunction):

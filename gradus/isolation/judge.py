@@ -56,8 +56,6 @@ class Judge(Peer):
         ended: Ends the worker, and tells in words why (what went wrong here is passed in).
     """
 
-    sends_copies = True
-
     def __init__(
         self,
         channel: Channel,

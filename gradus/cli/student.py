@@ -1,52 +1,15 @@
-"""The `gradus` command."""
+"""Commands of students: progress, check, hint, reset, doctor."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gradus import __version__
-from gradus.course import Course, find_course
+from gradus.cli.app import BROKEN, NOT_YET, TopicName, TopicOrTask, app, console, split_target
+from gradus.course import find_course
 from gradus.errors import GradusError
-
-EXIT_CODES = (
-    "Exit codes: 0 all right; 1 not right yet (an answer is wrong, an export is stale, the doctor found "
-    "a fault); 2 the command could not be carried out, and the message says what to do; "
-    "3 a grader is broken."
-)
-NOT_YET, BAD_INPUT, BROKEN = 1, 2, 3
-
-app = typer.Typer(
-    help="Auto-graded PyTorch exercises. Without a command: your progress.",
-    epilog=EXIT_CODES,
-    no_args_is_help=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-TopicOrTask = Annotated[str, typer.Argument(metavar="TOPIC[.TASK]")]
-AllowUnsandboxed = Annotated[
-    bool,
-    typer.Option(
-        "--allow-unsandboxed",
-        help="Grade also where this system has no sandbox: submissions can then harm it.",
-    ),
-]
-TopicName = Annotated[str, typer.Argument(metavar="TOPIC")]
-
-
-def console() -> Console:
-    """Colours and the terminal's width; plain and wide when piped."""
-    out = Console(highlight=False, soft_wrap=False)
-    return out if out.is_terminal else Console(highlight=False, width=160, no_color=True)
-
-
-def split_target(course: Course, target: str) -> tuple[str, str | None]:
-    """`cnn.conv2d` -> its topic and task."""
-    topic, _, task = target.partition(".")
-    return course.require(topic), task or None
 
 
 @app.callback(invoke_without_command=True)
@@ -87,7 +50,7 @@ def progress(
         out.print(f"next: gradus check {target}")
 
 
-@app.command()
+@app.command(rich_help_panel="For students")
 def check(
     target: TopicOrTask,
     submission: Annotated[
@@ -118,7 +81,7 @@ def check(
         raise typer.Exit(NOT_YET)
 
 
-@app.command()
+@app.command(rich_help_panel="For students")
 def hint(
     target: Annotated[str, typer.Argument(metavar="TOPIC.TASK")],
     again: Annotated[bool, typer.Option("--again", help="Only those shown before.")] = False,
@@ -139,7 +102,7 @@ def hint(
         out.print("That was the last hint.", style="dim")
 
 
-@app.command()
+@app.command(rich_help_panel="For students")
 def reset(topic: TopicName) -> None:
     """Bring exercises/TOPIC.py back to its start; your work is kept as a backup."""
     from gradus.authoring.export import stub_text
@@ -156,88 +119,7 @@ def reset(topic: TopicName) -> None:
         typer.echo(f"Your work is kept in {backup.relative_to(course.root)}")
 
 
-@app.command()
-def export(
-    check: Annotated[bool, typer.Option("--check", help="Only say what is stale.")] = False,
-) -> None:
-    """Write stubs and notebooks from solutions/."""
-    from gradus.authoring.export import export as write_files
-    from gradus.authoring.export import stale
-
-    course = find_course()
-    if check:
-        files = list(stale(course))
-        for path in files:
-            typer.echo(f"{path.relative_to(course.root)} is stale; run `gradus export`")
-        raise typer.Exit(NOT_YET if files else 0)
-    for path in write_files(course):
-        typer.echo(f"wrote {path.relative_to(course.root)}")
-
-
-@app.command()
-def new(topic: TopicName) -> None:
-    """Write the files of a new topic, to be filled in."""
-    from gradus.authoring.new import new_topic
-
-    course = find_course()
-    for path in new_topic(course, topic):
-        typer.echo(f"wrote {path.relative_to(course.root)}")
-    typer.echo(f"next: fill them in, gradus export, pytest tests -k {topic}")
-
-
-@app.command()
-def course(
-    folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    topic: Annotated[list[str] | None, typer.Option(help="Only this topic (repeatable).")] = None,
-    course_id: Annotated[str, typer.Option("--id", help="nbgrader's course id.")] = "gradus",
-    allow_unsandboxed: AllowUnsandboxed = False,
-) -> None:
-    """Build an nbgrader course; nbgrader's own commands take it from there."""
-    from gradus.authoring.export import stale
-    from gradus.classroom.course_folder import build_course
-
-    kit = find_course()
-    old = [path for path in stale(kit) if path.parent.name == "solutions"]
-    if old:
-        raise GradusError(f"{old[0].relative_to(kit.root)} is stale. Run `gradus export` first.")
-    topics = build_course(
-        kit, folder, course_id, tuple(topic or ()), allow_unsandboxed=allow_unsandboxed
-    )
-    typer.echo(
-        f"{folder}: a course with {', '.join(topics)}. Its README.txt lists nbgrader's commands."
-    )
-
-
-@app.command()
-def demo(
-    folder: Annotated[Path, typer.Argument(metavar="DIR")] = Path("demo"),
-    topic: Annotated[str, typer.Option(help="The topic to grade.")] = "tensors",
-) -> None:
-    """Grade a class of six through nbgrader and print the gradebook."""
-    from gradus.classroom.demo import run_demo
-
-    kit = find_course()
-    kit.require(topic)
-    out = console()
-    with out.status("starting") as status:
-
-        def say(text: str) -> None:
-            status.update(text)
-            if not out.is_terminal:
-                typer.echo(text)
-
-        students, marks = run_demo(kit, (kit.root / folder), topic, say)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("student", "score", "of", "the submission"):
-        table.add_column(name, justify="right" if name in ("score", "of") else "left")
-    about = {student.name: student.about for student in students}
-    for mark in sorted(marks, key=lambda mark: list(about).index(mark.student)):
-        table.add_row(mark.student, f"{mark.score:g}", f"{mark.max_score:g}", about[mark.student])
-    out.print(table)
-    typer.echo(f"feedback for students: {folder}/feedback/STUDENT/{topic}/{topic}.html")
-
-
-@app.command()
+@app.command(rich_help_panel="For students")
 def doctor() -> None:
     """Look over this machine's setup: what is wrong, and the command that mends it."""
     from gradus.student.doctor import Level, examine
@@ -252,16 +134,3 @@ def doctor() -> None:
         if finding.remedy:
             out.print(f"     -> {finding.remedy}", markup=False, style="bold", soft_wrap=True)
     raise typer.Exit(NOT_YET if bad else 0)
-
-
-def main() -> None:
-    """Run the command; errors that people are meant to read come without a traceback."""
-    try:
-        app()
-    except GradusError as error:
-        typer.secho(f"gradus: {error}", err=True, fg="red")
-        raise SystemExit(BROKEN if type(error).__name__ == "GraderError" else BAD_INPUT) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,21 @@
+"""The `gradus` command."""
+
+import typer
+
+from gradus.cli import student  # first: the order of the commands in the help
+
+# isort: split
+from gradus.cli import authoring, classroom
+from gradus.cli.app import BAD_INPUT, BROKEN, app
+from gradus.errors import GradusError
+
+__all__ = ["app", "authoring", "classroom", "main", "student"]
+
+
+def main() -> None:
+    """Run the command; errors that people are meant to read come without a traceback."""
+    try:
+        app()
+    except GradusError as error:
+        typer.secho(f"gradus: {error}", err=True, fg="red")
+        raise SystemExit(BROKEN if type(error).__name__ == "GraderError" else BAD_INPUT) from None

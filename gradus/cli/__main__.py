@@ -1,0 +1,5 @@
+"""`python -m gradus.cli`."""
+
+from gradus.cli import main
+
+main()

@@ -1,0 +1,71 @@
+"""Commands of instructors: course, demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gradus.cli.app import app, console
+from gradus.course import find_course
+from gradus.errors import GradusError
+
+AllowUnsandboxed = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unsandboxed",
+        help="Grade also where this system has no sandbox: submissions can then harm it.",
+    ),
+]
+
+
+@app.command(rich_help_panel="For instructors")
+def course(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    topic: Annotated[list[str] | None, typer.Option(help="Only this topic (repeatable).")] = None,
+    course_id: Annotated[str, typer.Option("--id", help="nbgrader's course id.")] = "gradus",
+    allow_unsandboxed: AllowUnsandboxed = False,
+) -> None:
+    """Build an nbgrader course; nbgrader's own commands take it from there."""
+    from gradus.authoring.export import stale
+    from gradus.classroom.course_folder import build_course
+
+    kit = find_course()
+    old = [path for path in stale(kit) if path.parent.name == "solutions"]
+    if old:
+        raise GradusError(f"{old[0].relative_to(kit.root)} is stale. Run `gradus export` first.")
+    topics = build_course(
+        kit, folder, course_id, tuple(topic or ()), allow_unsandboxed=allow_unsandboxed
+    )
+    typer.echo(
+        f"{folder}: a course with {', '.join(topics)}. Its README.txt lists nbgrader's commands."
+    )
+
+
+@app.command(rich_help_panel="For instructors")
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")] = Path("demo"),
+    topic: Annotated[str, typer.Option(help="The topic to grade.")] = "tensors",
+) -> None:
+    """Grade a class of six through nbgrader and print the gradebook."""
+    from gradus.classroom.demo import run_demo
+
+    kit = find_course()
+    kit.require(topic)
+    out = console()
+    with out.status("starting") as status:
+
+        def say(text: str) -> None:
+            status.update(text)
+            if not out.is_terminal:
+                typer.echo(text)
+
+        students, marks = run_demo(kit, (kit.root / folder), topic, say)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("student", "score", "of", "the submission"):
+        table.add_column(name, justify="right" if name in ("score", "of") else "left")
+    about = {student.name: student.about for student in students}
+    for mark in sorted(marks, key=lambda mark: list(about).index(mark.student)):
+        table.add_row(mark.student, f"{mark.score:g}", f"{mark.max_score:g}", about[mark.student])
+    out.print(table)
+    typer.echo(f"feedback for students: {folder}/feedback/STUDENT/{topic}/{topic}.html")
