@@ -22,7 +22,7 @@ LAYERS = (
     {"student", "classroom", "authoring"},
     {"grading"},
     {"isolation"},
-    {"submission"},
+    {"simulated_gpu", "submission"},
     {"torchvision_ops"},
     {"topic"},
     {"course"},

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import torch
 
 from gradus.grading.explain import constant_factor, equal_values, inside, same_as, shape_note
+from gradus.simulated_gpu.active import made_at
 from gradus.submission.describe import (
     SMALL,
     describe,
@@ -207,6 +208,7 @@ class _Comparison:
                 what,
                 f"a tensor on {want.device}",
                 f"one on {got.device}",
+                f"it was made at {made}" if (made := made_at(got)) else "",
                 "make new tensors with device=x.device",
             )
         self.gradient_flow(got, what)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gradus.grading.marks import is_check
 from gradus.grading.stash import CASES
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gradus.submission.calls import Submission
 
 SESSION = pytest.StashKey["GradingSession"]()
-SECONDS = 10  # of one case of a check, unless it has a timeout mark of its own
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--task", action="append", default=[], metavar="TASK",
         help="Run only the checks of this task (may be given more than once).",
+    )  # fmt: skip
+    group.addoption(
+        "--device", action="append", default=[], choices=("cpu", "simulated", "cuda"),
+        help="Run checks that take a device on this one only (default: the CPU, and a GPU, "
+        "simulated where there is none; may be given more than once).",
     )  # fmt: skip
     group.addoption(
         "--gradus-report",
@@ -57,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "task(name, points=1, hint=''): the task that a check belongs to, and what it is worth.",
         "hidden: a check that stays with the instructor.",
+        "gpu: a test that needs a real GPU; skipped elsewhere.",
     ):
         config.addinivalue_line("markers", line)
     config.pluginmanager.register(_Results(config), "gradus-results")
@@ -96,64 +102,13 @@ def session_of(config: pytest.Config) -> "GradingSession":
     return config.stash[SESSION]
 
 
-def is_check(item: pytest.Item) -> bool:
-    """Whether a test is a graded check."""
-    return item.get_closest_marker("task") is not None
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave hidden checks out, pick tasks, and give every check a time limit."""
-    checks = [item for item in items if is_check(item)]
-    if not checks:
-        return
-    dropped = []
-    wanted = set(config.getoption("--task"))
-    done = session_of(config).results.nodes()
-    other_topics = _graders_of_other_topics(config.getoption("--submission"), checks)
-    for item in checks:
-        mark = item.get_closest_marker("task")
-        task = mark.args[0] if mark and mark.args else None
-        hidden = item.get_closest_marker("hidden") is not None
-        unwanted = (bool(wanted) and task not in wanted) or item.path in other_topics
-        if item.nodeid in done or unwanted or (hidden and not config.getoption("--hidden")):
-            dropped.append(item)
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(SECONDS))
-        item.add_marker(pytest.mark.filterwarnings("default"))  # a warning is no wrong answer
-    _require_tasks(wanted, checks)
-    if len(checks) == len(items) and config.option.reportchars == "fE":
-        terminal: Any = config.pluginmanager.getplugin("terminalreporter")
-        if terminal is not None:
-            terminal.reportchars = ""  # the table of points says what pytest's short summary would
-    # What a hidden check passes to a submission must not come out in the message of a public one.
-    place = {path: number for number, path in enumerate(dict.fromkeys(i.path for i in items))}
-    items.sort(
-        key=lambda i: (place[i.path], is_check(i) and i.get_closest_marker("hidden") is not None)
-    )
-    if dropped:
-        gone = set(dropped)
-        items[:] = [item for item in items if item not in gone]
-        config.hook.pytest_deselected(items=dropped)
+    if any(map(is_check, items)):
+        from gradus.grading.selection import select
 
-
-def _graders_of_other_topics(submission: Path | None, checks: list[pytest.Item]) -> set[Path]:
-    """Graders that `--submission cnn.py` is not meant for, where one of them is meant: `test_cnn.py`."""
-    paths = {item.path for item in checks}
-    if submission is None or submission.is_dir():
-        return set()
-    meant = {path for path in paths if path.stem == f"test_{submission.stem}"}
-    return paths - meant if meant else set()
-
-
-def _require_tasks(wanted: set[str], checks: list[pytest.Item]) -> None:
-    marks = [item.get_closest_marker("task") for item in checks]
-    there = list(dict.fromkeys(str(mark.args[0]) for mark in marks if mark and mark.args))
-    unknown = wanted - set(there)
-    if unknown:
-        raise pytest.UsageError(
-            f"no task {sorted(unknown)[0]!r} here. There are: {', '.join(there)}."
-        )
+        select(config, items, session_of(config))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -162,14 +117,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, 
     if metafunc.definition.get_closest_marker("task") is None:
         return (yield)
     if "device" in metafunc.fixturenames:
-        import torch
+        from gradus.grading.devices import parameters
 
-        devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-        metafunc.parametrize("device", devices)
+        chosen = parameters(metafunc.config.getoption("--device"))
+        metafunc.parametrize("device", chosen, indirect=True)
     result = yield
     cases = metafunc.config.stash.setdefault(CASES, {})
     cases[metafunc.definition.path, metafunc.definition.name] = max(1, len(metafunc._calls))
     return result
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> str:
+    """A device as torch calls it: "cpu", or "cuda" for a GPU, simulated where there is no real one."""
+    from gradus.grading.devices import torch_name
+
+    return torch_name(request.param)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """One run of the graders inside pytest: loads submissions, judges cases, keeps results, writes the report."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from gradus import torchvision_ops
 from gradus.errors import GraderError
 from gradus.grading.checks import read_checks, topic_of
+from gradus.grading.devices import present, without_device
 from gradus.grading.failure import (
     Verdict,
     judge,
@@ -77,14 +78,23 @@ class GradingSession:
 
     @contextmanager
     def _prepared(self, item: pytest.Item) -> Iterator[None]:
+        """The submission is loaded, and the device of the case is there."""
         capture: Any = self.config.pluginmanager.getplugin("capturemanager")
         self.submissions.course_of(item)
-        with (
-            capture.item_capture("setup", item) if capture else nullcontext(),
-            torch_settings_kept(),
-        ):
-            self._current[item.nodeid] = self.submissions.make(item)
-        shorten_output(item)
+        with ExitStack() as stack:
+            with (
+                capture.item_capture("setup", item) if capture else nullcontext(),
+                torch_settings_kept(),
+            ):
+                loaded = self.submissions.load(item)  # a module is loaded once, for all devices
+                stack.enter_context(present(item, loaded.filenames))
+                self._current[item.nodeid] = self.submissions.make(item)
+            shorten_output(item)
+            with self._begun(item):
+                yield
+
+    @contextmanager
+    def _begun(self, item: pytest.Item) -> Iterator[None]:
         self.journal.started(
             item.nodeid, limit_of(item), self._data(item, Verdict(Status.ERROR, ()))
         )
@@ -129,7 +139,7 @@ class GradingSession:
 
     def random_of(self, item: pytest.Item) -> RandomSource:
         """The check's source of random values; devices of one case share it."""
-        name = item.nodeid.rpartition("/")[2].replace("cuda", "cpu")
+        name = without_device(item.nodeid.rpartition("/")[2])
         return RandomSource(self.config.getoption("--gradus-seed"), name)
 
     def thresholds_of(self, item: pytest.Item) -> Callable[[str], float]:

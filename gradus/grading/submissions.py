@@ -53,9 +53,11 @@ class Submissions:
         where = chosen if chosen is not None else self.course_of(item).root / "exercises"
         return find_submission(where, topic)
 
-    def _load(self, item: pytest.Item) -> Loaded:
+    def load(self, item: pytest.Item) -> Loaded:
         """The submission of a check's topic, loaded once."""
         topic = topic_of(item.path)
+        if self.isolated:
+            return self._host(item).loaded
         if topic in self.given:
             return self.given[topic]
         if topic not in self._loaded:
@@ -104,5 +106,5 @@ class Submissions:
 
             return IsolatedSubmission(self._host(item, reference), getattr(item, "module", None))
         if reference is None:
-            return Submission(self._load(item))
+            return Submission(self.load(item))
         return Submission(load_submission(reference, topic_of(item.path)))

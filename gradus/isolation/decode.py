@@ -15,6 +15,7 @@ from gradus.isolation.wire import (
     MAX_BODY,
     MAX_DEPTH,
     MAX_DIMS,
+    MAX_ORIGIN,
     MAX_SIZE,
     SEQUENCES,
     TUPLES,
@@ -23,6 +24,7 @@ from gradus.isolation.wire import (
     WireError,
     hexadecimal,
 )
+from gradus.simulated_gpu.active import note_origin
 
 
 class Decoder:
@@ -119,6 +121,8 @@ class Decoder:
             name = str(node["as"])[:100]
             tensor = tensor.as_subclass(type(name, (torch.Tensor,), {}))
         if device.type == "cpu":
+            if "made" in node:
+                note_origin(tensor, _text(node["made"], MAX_ORIGIN))
             return tensor
         try:
             return tensor.to(device)

@@ -13,12 +13,14 @@ from gradus.isolation.wire import (
     MAPPINGS,
     MAX_BODY,
     MAX_DEPTH,
+    MAX_ORIGIN,
     QUICK,
     Node,
     Pack,
     WireError,
     hexadecimal,
 )
+from gradus.simulated_gpu.active import made_at
 from gradus.submission.calls import is_expanded, unexpanded
 
 
@@ -112,6 +114,8 @@ class Encoder:
                 node["t"] = list(value.stride())
             if value.device.type != "cpu":
                 node["at"] = str(value.device)
+            elif origin := made_at(value):
+                node["made"] = origin[:MAX_ORIGIN]
             if kind is not torch.Tensor and kind is not torch.nn.Parameter:
                 node["as"] = kind.__name__[:100]
             node["b"] = 0

@@ -11,6 +11,7 @@ from gradus.isolation.encode import Encoder
 from gradus.isolation.handles import Handles, Message, Values
 from gradus.isolation.shared import Shared
 from gradus.isolation.wire import Node, WireError, from_json, to_json
+from gradus.simulated_gpu.active import nothing_assumed
 from gradus.submission.calls import is_expanded
 
 
@@ -57,7 +58,8 @@ class Exchange:
     def _send(self, kind: str, value: Any, message: Message) -> None:
         """Send a message, or nothing at all: a value that cannot be sent shares no tensor either."""
         try:
-            self._send_whole(kind, value, message)
+            with nothing_assumed():
+                self._send_whole(kind, value, message)
         except ChannelClosed:
             raise
         except BaseException:
@@ -154,10 +156,11 @@ class Exchange:
             raise WireError("no message")
         decoder = self._decoder(body)
         try:
-            if "new" in message:
-                self._take_new(decoder, message["new"])
-            if "more" in message:
-                self._take_more(decoder.value(message["more"]))
+            with nothing_assumed():
+                if "new" in message:
+                    self._take_new(decoder, message["new"])
+                if "more" in message:
+                    self._take_more(decoder.value(message["more"]))
         except WireError:
             raise
         except Exception as error:  # whatever it is, the other side's words have led to it

@@ -14,6 +14,7 @@ from gradus.isolation.channel import Channel
 from gradus.isolation.judge import Judge
 from gradus.isolation.slot import Slot, Worker
 from gradus.isolation.wire import WireError
+from gradus.simulated_gpu.active import active
 from gradus.submission.calls import StudentError
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.loader import CELL_SECONDS, Loaded, read_source
@@ -72,6 +73,9 @@ class Host:
         """
         if (self._judge is None or self._judge.lost is not None) and not self._given_up:
             self._load()
+            if self._judge is not None and not self._given_up and active() is not None:
+                with self._within(self._judge, time.monotonic() + BEGIN_SECONDS):
+                    self._judge.begin()  # the check goes on with the device that it began with
         if self._judge is None or self._given_up:
             problem = self.loaded.problems[0]
             raise StudentError(f"{problem.where}: {problem.message}", problem.kind)

@@ -31,6 +31,7 @@ from gradus.isolation.peer import Peer
 from gradus.isolation.proxies import Remote, proxy_class
 from gradus.isolation.shared import Shared
 from gradus.isolation.wire import Node, WireError
+from gradus.simulated_gpu.active import active
 from gradus.submission.calls import StudentFunction
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised
@@ -141,7 +142,7 @@ class Judge(Peer):
         self.shared.let_go()
         self.record = None
         self._output_left = MOST_OUTPUT
-        self.request("begin")
+        self.request("begin", active() is not None)
 
     # What a worker may ask for
 

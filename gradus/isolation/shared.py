@@ -206,7 +206,8 @@ def _take_over(tensor: torch.Tensor, change: dict[str, Any]) -> None:
         value = change["value"]
         if type(value) is not torch.Tensor:
             raise WireError("a malformed change")
-        if value.shape == tensor.shape and value.dtype == tensor.dtype:
+        here = (tensor.shape, tensor.dtype, tensor.device)
+        if (value.shape, value.dtype, value.device) == here:
             tensor.copy_(value)
         else:
             tensor.data = value
@@ -224,7 +225,7 @@ def _take_over(tensor: torch.Tensor, change: dict[str, Any]) -> None:
 
 
 def _alike(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.shape == b.shape and a.layout is b.layout
+    return a.shape == b.shape and a.layout is b.layout and a.device == b.device
 
 
 def _learns(tensor: torch.Tensor | None) -> bool:

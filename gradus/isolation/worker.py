@@ -33,6 +33,7 @@ from gradus.isolation.peer import Peer
 from gradus.isolation.proxies import describe_type
 from gradus.isolation.shared import Shared
 from gradus.isolation.wire import Node
+from gradus.simulated_gpu.simulation import simulated_gpu
 from gradus.submission.calls import StudentFunction, Submission
 from gradus.submission.exits import exits_intercepted
 from gradus.submission.loader import load_submission
@@ -97,10 +98,12 @@ class Worker(Operations, Peer):
         problems = [[p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems]
         return [problems, loaded.names(), sorted(loaded.filenames)]
 
-    def do_begin(self) -> None:
+    def do_begin(self, simulated: bool) -> None:
         """A new check: settings are as at the start, and objects of the last one are gone."""
         self._of_check.close()
         self._of_check.enter_context(torch_settings_kept())
+        if simulated:
+            self._of_check.enter_context(simulated_gpu(self.filenames))
         self._twins.clear()
         self._states.clear()
         if self._submission is not None:

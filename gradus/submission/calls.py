@@ -3,13 +3,15 @@
 Checks pass tensors, numbers, containers, modules and generators in, and get the like back.
 """
 
+import contextlib
 import copy
 import difflib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
@@ -165,7 +167,7 @@ class StudentFunction:
 
     def observe_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observed:
         """Call with these very arguments, and tell what became of them."""
-        with _CallLog() as log:
+        with _CallLog() as log, log.waits():
             result = self.call_with(args, kwargs)
         return Observed(result, args, kwargs, tuple(sorted(log.names)))
 
@@ -203,6 +205,19 @@ class _CallLog(TorchFunctionMode):
             name.replace("torch.functional.", "torch."),
         }  # people write torch.einsum
         return func(*args, **(kwargs or {}))
+
+    @contextlib.contextmanager
+    def waits(self) -> Iterator[None]:
+        """Note waiting for a GPU too; torch has no hook for it."""
+        wait = torch.cuda.synchronize
+
+        @functools.wraps(wait)
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            self.names.add("torch.cuda.synchronize")
+            return wait(*args, **kwargs)
+
+        with mock.patch.object(torch.cuda, "synchronize", noted):
+            yield
 
 
 def _copies(value: Any, *, probe: bool = False) -> Any:

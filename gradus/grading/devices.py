@@ -1,0 +1,66 @@
+"""The devices that a check which takes `device` runs on: the CPU, and a GPU, real or simulated."""
+
+import contextlib
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pytest
+
+CPU, SIMULATED, CUDA = "cpu", "simulated", "cuda"
+CHOICES = (CPU, SIMULATED, CUDA)
+
+
+def parameters(wanted: Sequence[str]) -> list[Any]:
+    """Parameters for the `device` fixture.
+
+    Args:
+        wanted: Devices that were asked for; none: the CPU and a GPU, a simulated one where there is no other.
+
+    Raises:
+        pytest.UsageError: If a real GPU is asked for, and there is none.
+    """
+    import torch
+
+    real = torch.cuda.is_available()
+    if CUDA in wanted and not real:
+        raise pytest.UsageError(
+            "--device cuda: torch finds no CUDA device here (`gradus doctor` says more). "
+            "--device simulated finds most mistakes without one."
+        )
+    chosen = [name for name in CHOICES if name in wanted] or [CPU, CUDA if real else SIMULATED]
+    marks = {CUDA: [pytest.mark.gpu]}
+    return [pytest.param(name, marks=marks.get(name, ())) for name in chosen]
+
+
+def torch_name(case: str) -> str:
+    """What torch calls a case's device."""
+    return CPU if case == CPU else CUDA
+
+
+def case_of(item: pytest.Item) -> str:
+    """The device of a check's case; the CPU where it takes none."""
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get("device", CPU)) if callspec is not None else CPU
+
+
+def without_device(name: str) -> str:
+    """The name of a case, the same for all devices."""
+    for device in (SIMULATED, CUDA):
+        name = name.replace(device, CPU)
+    return name
+
+
+def present(
+    item: pytest.Item, filenames: Collection[str]
+) -> contextlib.AbstractContextManager[object]:
+    """Around a case: its device is there.
+
+    Args:
+        item: The case.
+        filenames: The student's files, for messages.
+    """
+    if case_of(item) != SIMULATED:
+        return contextlib.nullcontext()
+    from gradus.simulated_gpu.simulation import simulated_gpu
+
+    return simulated_gpu(filenames)

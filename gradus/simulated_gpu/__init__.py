@@ -1,0 +1,1 @@
+"""A simulated GPU for machines without one: real values in the CPU's memory that know where they live."""

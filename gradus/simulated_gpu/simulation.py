@@ -1,0 +1,118 @@
+"""`with simulated_gpu():`: this process has a GPU, whether there is one or not."""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Collection, Iterator
+from typing import Any
+from unittest import mock
+
+import torch
+import torch.utils.data
+
+from gradus.simulated_gpu import files, making, mixing, moving, reading
+from gradus.simulated_gpu.active import ACTIVE, active
+from gradus.simulated_gpu.backward import seen_in_backward
+from gradus.simulated_gpu.cuda_api import replacements
+from gradus.simulated_gpu.mode import SimulatedGPU
+
+RULES_OF = (making, mixing, moving, reading)  # rules are known once their module is imported
+
+
+@contextlib.contextmanager
+def simulated_gpu(filenames: Collection[str] = ()) -> Iterator[SimulatedGPU]:
+    """Give this process two simulated GPUs, `cuda:0` and `cuda:1`.
+
+    Tensors made inside must not be used outside: there they are tensors of the CPU.
+
+    Args:
+        filenames: The student's files: an error says which of their lines made a tensor.
+    """
+    gpu = SimulatedGPU(filenames)
+    default = torch.get_default_device()
+    with contextlib.ExitStack() as stack:
+        for where, name, value in replacements(gpu):
+            stack.enter_context(mock.patch.object(where, name, value))
+        stack.enter_context(_in_threads(gpu))
+        stack.enter_context(_autocast_as_on_gpus())
+        stack.enter_context(seen_in_backward(gpu))
+        stack.enter_context(files.locations_of(gpu))
+        stack.enter_context(_compiled_and_pinned())
+        stack.enter_context(gpu)
+        ACTIVE.append(gpu)
+        try:
+            yield gpu
+        finally:
+            ACTIVE.remove(gpu)
+            if torch.get_default_device() != default:
+                torch.set_default_device(default)
+
+
+@contextlib.contextmanager
+def _in_threads(gpu: SimulatedGPU) -> Iterator[None]:
+    """Threads see the GPU too: torch's modes belong to a thread."""
+    run = threading.Thread.run
+
+    @functools.wraps(run)
+    def with_gpu(thread: threading.Thread) -> None:
+        if active() is not gpu:
+            run(thread)
+            return
+        with gpu.everywhere():
+            run(thread)
+
+    with mock.patch.object(threading.Thread, "run", with_gpu):
+        yield
+
+
+@contextlib.contextmanager
+def _autocast_as_on_gpus() -> Iterator[None]:
+    """`torch.autocast("cuda")` lowers the precision here too."""
+    autocast: Any = torch.amp.autocast_mode.autocast
+    enter, leave = autocast.__enter__, autocast.__exit__
+
+    def enter_both(self: Any) -> Any:
+        if getattr(self, "device", None) == "cuda":
+            self._on_cpu = autocast(
+                "cpu",
+                dtype=self.fast_dtype,
+                enabled=self._enabled,
+                cache_enabled=self._cache_enabled,
+            )
+            enter(self._on_cpu)
+        return enter(self)
+
+    def leave_both(self: Any, *words: Any) -> Any:
+        found = leave(self, *words)
+        beside = self.__dict__.pop("_on_cpu", None)
+        if beside is not None:
+            leave(beside, *words)
+        return found
+
+    with (
+        mock.patch.object(autocast, "__enter__", enter_both),
+        mock.patch.object(autocast, "__exit__", leave_both),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _compiled_and_pinned() -> Iterator[None]:
+    """Run functions uncompiled, and let a DataLoader's batches pass as they are pinned."""
+
+    def compiled(model: Any = None, **settings: Any) -> Any:
+        return (lambda found: found) if model is None else model
+
+    def pinned(data: Any, device: Any = None) -> Any:
+        return data
+
+    def cudnn_is_acceptable(tensor: torch.Tensor) -> bool:
+        return False
+
+    pinning = torch.utils.data._utils.pin_memory
+    with (
+        mock.patch.object(torch, "compile", compiled),
+        mock.patch.object(pinning, "pin_memory", pinned),
+        mock.patch.object(torch.backends.cudnn, "is_acceptable", cudnn_is_acceptable),
+    ):
+        yield
