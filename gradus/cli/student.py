@@ -1,5 +1,6 @@
 """Commands of students: progress, check, hint, reset, doctor."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,14 @@ from gradus import __version__
 from gradus.cli.app import BROKEN, NOT_YET, TopicName, TopicOrTask, app, console, split_target
 from gradus.course import find_course
 from gradus.errors import GradusError
+
+
+class Device(str, Enum):
+    """Where checks that take a device can run."""
+
+    CPU = "cpu"
+    SIMULATED = "simulated"
+    CUDA = "cuda"
 
 
 @app.callback(invoke_without_command=True)
@@ -61,6 +70,10 @@ def check(
     isolated: Annotated[
         bool, typer.Option("--isolated", help="Run the submission in a sandbox (docs/security.md).")
     ] = False,
+    device: Annotated[
+        list[Device] | None,
+        typer.Option(help="Run checks that take a device on this one only (repeatable)."),
+    ] = None,
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
     from gradus.grading.checks import require_task
@@ -72,8 +85,9 @@ def check(
     tasks = [require_task(course.grader(topic), task)] if task else []
     where = submission.resolve() if submission else None
     report = grade_apart(
-        course, topic, where, hidden=hidden, isolated=isolated, tasks=tasks, show=True
-    )
+        course, topic, where, hidden=hidden, isolated=isolated, tasks=tasks, show=True,
+        devices=[chosen.value for chosen in device or ()],
+    )  # fmt: skip
     chosen = [t for t in report.topic(topic).tasks if not tasks or t.name in tasks]
     if any(c.status is Status.BROKEN for t in chosen for c in t.checks):
         raise typer.Exit(BROKEN)

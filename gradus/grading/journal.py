@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+GPU_LOST = 75  # exit code of a process whose GPU no longer answers; its last case has been judged
+
 
 class Journal:
     """Appends to a file, line by line; does nothing without one."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gradus.grading.devices import parameters, require, torch_name
 from gradus.grading.marks import is_check
 from gradus.grading.stash import CASES
 
@@ -65,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "gpu: a test that needs a real GPU; skipped elsewhere.",
     ):
         config.addinivalue_line("markers", line)
+    require(config.getoption("--device"), isolated=config.getoption("--isolated"))
     config.pluginmanager.register(_Results(config), "gradus-results")
     if config.getoption("--isolated") and not config.getoption("numprocesses", None):
         _start_sandbox(config)
@@ -109,6 +111,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from gradus.grading.selection import select
 
         select(config, items, session_of(config))
+    need_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
+    if need_gpu:
+        import torch
+
+        if not torch.cuda.is_available():
+            reason = "needs a real GPU, and torch finds no CUDA device here"
+            for item in need_gpu:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -117,9 +127,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, 
     if metafunc.definition.get_closest_marker("task") is None:
         return (yield)
     if "device" in metafunc.fixturenames:
-        from gradus.grading.devices import parameters
-
-        chosen = parameters(metafunc.config.getoption("--device"))
+        config = metafunc.config
+        chosen = parameters(config.getoption("--device"), isolated=config.getoption("--isolated"))
         metafunc.parametrize("device", chosen, indirect=True)
     result = yield
     cases = metafunc.config.stash.setdefault(CASES, {})
@@ -130,8 +139,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, 
 @pytest.fixture
 def device(request: pytest.FixtureRequest) -> str:
     """A device as torch calls it: "cpu", or "cuda" for a GPU, simulated where there is no real one."""
-    from gradus.grading.devices import torch_name
-
+    session_of(request.config).require_gpu(request.param)
     return torch_name(request.param)
 
 

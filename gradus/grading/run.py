@@ -23,6 +23,7 @@ def arguments(
     isolated: bool = False,
     tasks: Iterable[str] = (),
     seed: int = 0,
+    devices: Iterable[str] = (),
 ) -> list[str]:
     """pytest's command-line arguments for one topic."""
     words = [str(course.grader(topic)), "--gradus-seed", str(seed)]
@@ -31,6 +32,8 @@ def arguments(
     words += ["--isolated"] if isolated else []
     for task in tasks:
         words += ["--task", task]
+    for device in devices:
+        words += ["--device", device]
     return words
 
 
@@ -86,6 +89,7 @@ def grade_here(
     seed: int = 0,
     workdir: Path | None = None,
     options: Sequence[str] = (),
+    plugins: Sequence[object] = (),
 ) -> TopicResult:
     """Grade in this process: quick, but a submission that crashes Python takes this process with it.
 
@@ -101,6 +105,7 @@ def grade_here(
         workdir: With `isolated`: what was handed in together, the submission among it. The student's code
             gets a copy of it for its working folder.
         options: Further words for pytest's command line.
+        plugins: Further pytest plugins.
 
     Raises:
         GraderError: If pytest could not run the checks; carries its output.
@@ -119,7 +124,7 @@ def grade_here(
     output = io.StringIO()
     redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)
     with redirected[0], redirected[1], _torch_undisturbed():
-        pytest.main(words, plugins=[given])
+        pytest.main(words, plugins=[given, *plugins])
     if given.report is None or not given.report.topics:
         raise GraderError(
             f"{course.grader(topic)}: pytest ran no check.\n{output.getvalue()[-2000:]}"

@@ -1,5 +1,7 @@
 """One run of the graders inside pytest: loads submissions, judges cases, keeps results, writes the report."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -11,7 +13,7 @@ import torch
 from gradus import torchvision_ops
 from gradus.errors import GraderError
 from gradus.grading.checks import read_checks, topic_of
-from gradus.grading.devices import present, without_device
+from gradus.grading.devices import CPU, case_of, gpu_is_lost, present, without_device
 from gradus.grading.failure import (
     Verdict,
     judge,
@@ -25,7 +27,7 @@ from gradus.grading.items import (
     raised_by_student,
     shorten_output,
 )
-from gradus.grading.journal import Journal
+from gradus.grading.journal import GPU_LOST, Journal
 from gradus.grading.random_source import RandomSource
 from gradus.grading.report import Check
 from gradus.grading.results import Results
@@ -59,6 +61,7 @@ class GradingSession:
         past = [data for _, data in self.journal.finished()]
         self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
         self._told: set[tuple[str, str, str]] = set()
+        self._lost_gpu = ""  # the check that the GPU was lost in
         torchvision_ops.install()
         torch.set_num_threads(1)  # two threads on busy cores cost up to 20 times one
 
@@ -75,6 +78,9 @@ class GradingSession:
                 yield
         finally:
             _running.remove(item.nodeid)
+        if self._lost_gpu and self.journal.kept:  # the supervisor goes on in a fresh process
+            sys.stdout.flush()
+            os._exit(GPU_LOST)
 
     @contextmanager
     def _prepared(self, item: pytest.Item) -> Iterator[None]:
@@ -137,6 +143,14 @@ class GradingSession:
             )
         return self._current[item.nodeid]
 
+    def require_gpu(self, case: str) -> None:
+        """Skip a case that needs a GPU which an earlier check has lost."""
+        if case != CPU and self._lost_gpu:
+            pytest.skip(
+                f"{self._lost_gpu} has made the GPU unusable for this process (see its message); "
+                "`gradus check` goes on in a fresh one"
+            )
+
     def random_of(self, item: pytest.Item) -> RandomSource:
         """The check's source of random values; devices of one case share it."""
         name = without_device(item.nodeid.rpartition("/")[2])
@@ -174,6 +188,8 @@ class GradingSession:
                 self._lost.add((str(item.path), check.name))
             if not verdict.certain:
                 verdict = with_reference_verdict(verdict, self.reference_passes(item))
+        if case_of(item) != CPU and verdict.status is not Status.PASSED and gpu_is_lost():
+            self._lost_gpu = check.name
         report.gradus = self._data(item, verdict, call.duration)
         report.gradus["repeated"] = self._told_before(item.path, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):

@@ -17,7 +17,7 @@ import pytest
 
 from gradus.course import Course
 from gradus.errors import GraderError
-from gradus.grading.journal import read_journal
+from gradus.grading.journal import GPU_LOST, read_journal
 from gradus.grading.report import Report
 from gradus.grading.report_file import read_report
 from gradus.grading.run import arguments
@@ -55,6 +55,7 @@ def grade_apart(
     seed: int = 0,
     workdir: Path | None = None,
     show: bool = False,
+    devices: Sequence[str] = (),
 ) -> Report:
     """Grade in a process of its own; when it is lost, what it was doing is charged and the rest goes on.
 
@@ -71,8 +72,9 @@ def grade_apart(
         words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         words += [f"--rootdir={course.root}", *_configuration(course)]
         words += arguments(
-            course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed
-        )
+            course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed,
+            devices=devices,
+        )  # fmt: skip
         words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
         words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
         ended = _Ended(0, "")
@@ -82,7 +84,7 @@ def grade_apart(
                 break  # what such a report leaves out is not the student's loss
             if result.exists():
                 return read_report(result)
-            if not _charge(journal, ended):
+            if ended.code != GPU_LOST and not _charge(journal, ended):
                 break
         raise GraderError(
             f"{course.grader(topic)}: pytest did not get through (exit code {ended.code}).\n"

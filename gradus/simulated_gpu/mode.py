@@ -139,18 +139,13 @@ class SimulatedGPU(TorchFunctionMode):
         """
         of = self.places.of
         first = of(tensors[0])
-        device, mixed, number = first.device, False, tensors[0].dim() == 0
         for tensor in tensors[1:]:
             place = of(tensor)
-            if place.device != device:
-                mixed = True
-                break
+            if place.device != first.device:
+                return self._of_several(func, args, tensors)
             if place.origin is not None and first.origin is None:
                 first = place
-            number = number and tensor.dim() == 0
-        if not mixed:
-            return first
-        return self._of_several(func, args, tensors)
+        return first
 
     def _of_several(self, func: Any, args: tuple[Any, ...], tensors: list[torch.Tensor]) -> Place:
         """Where a function runs whose tensors live on several devices: numbers on the CPU may go along."""

@@ -99,7 +99,11 @@ def _format(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> str:
 def _grad(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     inputs: Any = kwargs["inputs"] if "inputs" in kwargs else args[1]
     found = func(*args, **kwargs)
-    pairs = [(inputs, found[0])] if isinstance(inputs, torch.Tensor) else zip(inputs, found, strict=False)
+    pairs = (
+        [(inputs, found[0])]
+        if isinstance(inputs, torch.Tensor)
+        else zip(inputs, found, strict=False)
+    )
     if isinstance(inputs, dict):
         pairs = [(inputs[name], found[name]) for name in found]
     for x, gradient in pairs:

@@ -8,7 +8,9 @@ from typing import Any
 from unittest import mock
 
 import torch
+import torch.utils.checkpoint
 import torch.utils.data
+from torch.utils._device import DeviceContext
 
 from gradus.simulated_gpu import files, making, mixing, moving, reading
 from gradus.simulated_gpu.active import ACTIVE, active
@@ -37,7 +39,7 @@ def simulated_gpu(filenames: Collection[str] = ()) -> Iterator[SimulatedGPU]:
         stack.enter_context(_autocast_as_on_gpus())
         stack.enter_context(seen_in_backward(gpu))
         stack.enter_context(files.locations_of(gpu))
-        stack.enter_context(_compiled_and_pinned())
+        stack.enter_context(_without_a_card())
         stack.enter_context(gpu)
         ACTIVE.append(gpu)
         try:
@@ -97,8 +99,8 @@ def _autocast_as_on_gpus() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _compiled_and_pinned() -> Iterator[None]:
-    """Run functions uncompiled, and let a DataLoader's batches pass as they are pinned."""
+def _without_a_card() -> Iterator[None]:
+    """Leave out what needs a card: compiling functions, pinning batches, asking cuDNN."""
 
     def compiled(model: Any = None, **settings: Any) -> Any:
         return (lambda found: found) if model is None else model
@@ -109,10 +111,19 @@ def _compiled_and_pinned() -> Iterator[None]:
     def cudnn_is_acceptable(tensor: torch.Tensor) -> bool:
         return False
 
+    def metadata(tensor: torch.Tensor) -> dict[str, Any]:
+        return {"shape": tensor.shape, "dtype": tensor.dtype}
+
+    def run(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
     pinning = torch.utils.data._utils.pin_memory
+    compared = torch.utils.checkpoint._allowed_determinism_checks_to_fns
     with (
         mock.patch.object(torch, "compile", compiled),
         mock.patch.object(pinning, "pin_memory", pinned),
         mock.patch.object(torch.backends.cudnn, "is_acceptable", cudnn_is_acceptable),
+        mock.patch.object(DeviceContext, "__torch_function__", run),  # `making` asks for its device
+        mock.patch.dict(compared, {"default": metadata}),  # it is read while the mode is put aside
     ):
         yield
