@@ -1,33 +1,25 @@
 """The devices that a check which takes `device` runs on: the CPU, and a GPU, real or simulated."""
 
 import contextlib
-import gc
-import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
 
 CPU, SIMULATED, CUDA = "cpu", "simulated", "cuda"
 CHOICES = (CPU, SIMULATED, CUDA)
-MEMORY = 4.0  # GiB of a real GPU that a check may take; GRADUS_GPU_MEMORY says otherwise
 
 
-def require(wanted: Sequence[str], *, isolated: bool) -> None:
+def require(wanted: Sequence[str]) -> None:
     """See that the devices are there.
 
     Raises:
-        pytest.UsageError: If a real GPU is asked for, and there is none, or none behind the wall.
+        pytest.UsageError: If a real GPU is asked for, and there is none.
     """
     if CUDA not in wanted:
         return
     import torch
 
-    if isolated:
-        raise pytest.UsageError(
-            "--device cuda: no GPU can be reached from the sandbox. Leave out --isolated, or choose "
-            "--device simulated."
-        )
     if not torch.cuda.is_available():
         raise pytest.UsageError(
             "--device cuda: torch finds no CUDA device here (`gradus doctor` says more). "
@@ -39,8 +31,9 @@ def parameters(wanted: Sequence[str], *, isolated: bool) -> list[Any]:
     """Parameters for the `device` fixture.
 
     Args:
-        wanted: Devices that were asked for; none: the CPU and a GPU, a simulated one where there is no other.
-        isolated: Whether submissions run in a sandbox, from which no real GPU can be reached.
+        wanted: Devices that were asked for. None: the CPU and a GPU, a simulated one where there is no other.
+        isolated: Whether marks are given behind the wall: the same on every machine, so not on a card
+            unless that is asked for.
     """
     import torch
 
@@ -79,37 +72,11 @@ def present(
     """
     case = case_of(item)
     if case == CUDA:
-        return _limited_memory()
+        from gradus.submission.gpu import limited_memory
+
+        return limited_memory()
     if case == CPU:
         return contextlib.nullcontext()
     from gradus.simulated_gpu.simulation import simulated_gpu
 
     return simulated_gpu(filenames)
-
-
-@contextlib.contextmanager
-def _limited_memory() -> Iterator[None]:
-    """Let a check run out of memory before the GPU does, and give back what it took."""
-    import torch
-
-    total = torch.cuda.get_device_properties(0).total_memory
-    limit = float(os.environ.get("GRADUS_GPU_MEMORY", MEMORY)) * 2**30
-    torch.cuda.set_per_process_memory_fraction(min(1.0, limit / total))
-    try:
-        yield
-    finally:
-        if torch.cuda.memory_reserved() > limit / 4:
-            gc.collect()
-            with contextlib.suppress(RuntimeError):  # a GPU that is lost
-                torch.cuda.empty_cache()
-
-
-def gpu_is_lost() -> bool:
-    """Whether the GPU no longer answers this process: an assertion that failed on it ends all work there."""
-    import torch
-
-    try:
-        torch.cuda.synchronize()
-    except RuntimeError:
-        return True
-    return False

@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "gpu: a test that needs a real GPU; skipped elsewhere.",
     ):
         config.addinivalue_line("markers", line)
-    require(config.getoption("--device"), isolated=config.getoption("--isolated"))
+    require(config.getoption("--device"))
     config.pluginmanager.register(_Results(config), "gradus-results")
     if config.getoption("--isolated") and not config.getoption("numprocesses", None):
         _start_sandbox(config)

@@ -13,7 +13,7 @@ import torch
 from gradus import torchvision_ops
 from gradus.errors import GraderError
 from gradus.grading.checks import read_checks, topic_of
-from gradus.grading.devices import CPU, case_of, gpu_is_lost, present, without_device
+from gradus.grading.devices import CPU, case_of, present, without_device
 from gradus.grading.failure import (
     Verdict,
     judge,
@@ -36,6 +36,7 @@ from gradus.grading.submissions import Submissions
 from gradus.grading.thresholds import read_thresholds
 from gradus.submission.calls import StudentError, Submission
 from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
+from gradus.submission.gpu import gpu_is_lost
 from gradus.submission.loader import show_path, time_limit
 from gradus.submission.raised import raised
 from gradus.submission.settings import torch_settings_kept
@@ -188,8 +189,10 @@ class GradingSession:
                 self._lost.add((str(item.path), check.name))
             if not verdict.certain:
                 verdict = with_reference_verdict(verdict, self.reference_passes(item))
-        if case_of(item) != CPU and verdict.status is not Status.PASSED and gpu_is_lost():
-            self._lost_gpu = check.name
+        if case_of(item) != CPU and verdict.status is not Status.PASSED:
+            submission._renew_if_gpu_is_lost()
+            if gpu_is_lost():
+                self._lost_gpu = check.name
         report.gradus = self._data(item, verdict, call.duration)
         report.gradus["repeated"] = self._told_before(item.path, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):

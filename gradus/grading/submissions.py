@@ -10,6 +10,7 @@ import pytest
 from gradus.course import Course, find_course
 from gradus.errors import CourseError
 from gradus.grading.checks import topic_of
+from gradus.grading.devices import CUDA, case_of
 from gradus.grading.journal import Journal
 from gradus.grading.report import NO_WALL
 from gradus.submission.calls import Submission
@@ -104,7 +105,8 @@ class Submissions:
         if self.isolated:
             from gradus.isolation.isolated import IsolatedSubmission
 
-            return IsolatedSubmission(self._host(item, reference), getattr(item, "module", None))
+            host, grader = self._host(item, reference), getattr(item, "module", None)
+            return IsolatedSubmission(host, grader, on_gpu=case_of(item) == CUDA)
         if reference is None:
             return Submission(self.load(item))
         return Submission(load_submission(reference, topic_of(item.path)))

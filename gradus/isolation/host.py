@@ -61,6 +61,7 @@ class Host:
         self._worker: Worker | None = None
         self._judge: Judge | None = None
         self._given_up = False
+        self._on_gpu = False
         self.known: set[str] = set()  # names that the submission is known to define
         self.loaded = Loaded(ModuleType(f"submission_{source.topic}"), source.path, source.shown)
         self._load()
@@ -73,16 +74,17 @@ class Host:
         """
         if (self._judge is None or self._judge.lost is not None) and not self._given_up:
             self._load()
-            if self._judge is not None and not self._given_up and active() is not None:
+            if self._judge is not None and not self._given_up and (self._on_gpu or active()):
                 with self._within(self._judge, time.monotonic() + BEGIN_SECONDS):
-                    self._judge.begin()  # the check goes on with the device that it began with
+                    self._judge.begin(on_gpu=self._on_gpu)  # the check goes on as it began
         if self._judge is None or self._given_up:
             problem = self.loaded.problems[0]
             raise StudentError(f"{problem.where}: {problem.message}", problem.kind)
         return self._judge
 
-    def begin(self, grader: ModuleType | None) -> None:
-        """A new check of this grader file."""
+    def begin(self, grader: ModuleType | None, *, on_gpu: bool = False) -> None:
+        """A new check of this grader file, perhaps on a real GPU."""
+        self._on_gpu = on_gpu
         if not self.loaded.sha256:
             return  # there is no file, and so no process
         with contextlib.suppress(ProcessLost, StudentError):  # the check's first call will tell
@@ -90,7 +92,17 @@ class Host:
             if grader is not None:
                 judge.by_value(grader)
             with self._within(judge, time.monotonic() + BEGIN_SECONDS):
-                judge.begin()
+                judge.begin(on_gpu=on_gpu)
+
+    def renew_if_gpu_is_lost(self) -> None:
+        """End a worker that its GPU no longer answers; the next call starts another one."""
+        if self._judge is None or self._judge.lost is not None:
+            return
+        with contextlib.suppress(ProcessLost):
+            with self._within(self._judge, time.monotonic() + BEGIN_SECONDS):
+                lost = self._judge.request("gpu_is_lost")
+            if lost is True:
+                self.close()
 
     @contextlib.contextmanager
     def _within(self, judge: Judge, deadline: float) -> Iterator[None]:

@@ -13,10 +13,12 @@ from gradus.submission.describe import describe_call
 class IsolatedSubmission(Submission):
     """The student's names as attributes, behind the wall."""
 
-    def __init__(self, host: Host, grader: ModuleType | None = None) -> None:
+    def __init__(
+        self, host: Host, grader: ModuleType | None = None, *, on_gpu: bool = False
+    ) -> None:
         super().__init__(host.loaded)
         self._host = host
-        host.begin(grader)
+        host.begin(grader, on_gpu=on_gpu)
 
     def __getattr__(self, name: str) -> "StudentFunction":
         if name.startswith("__"):
@@ -36,6 +38,9 @@ class IsolatedSubmission(Submission):
         finally:
             record = judge.record
             self._last_call = None if record is None else CallRecord(*record)
+
+    def _renew_if_gpu_is_lost(self) -> None:
+        self._host.renew_if_gpu_is_lost()
 
     def _ask(self, operation: str, *words: Any, copies: bool = False) -> Any:
         if not self._loaded.sha256:  # there is no file: the words are known without a process

@@ -135,14 +135,14 @@ class Judge(Peer):
             pass
         return None
 
-    def begin(self) -> None:
+    def begin(self, *, on_gpu: bool) -> None:
         """A new check: what the last one passed to the worker is no longer valid."""
         self.handles.clear()
         self._sent.clear()
         self.shared.let_go()
         self.record = None
         self._output_left = MOST_OUTPUT
-        self.request("begin", active() is not None)
+        self.request("begin", active() is not None, on_gpu)
 
     # What a worker may ask for
 

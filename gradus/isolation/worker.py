@@ -36,6 +36,7 @@ from gradus.isolation.wire import Node
 from gradus.simulated_gpu.simulation import simulated_gpu
 from gradus.submission.calls import StudentFunction, Submission
 from gradus.submission.exits import exits_intercepted
+from gradus.submission.gpu import gpu_is_lost, limited_memory
 from gradus.submission.loader import load_submission
 from gradus.submission.settings import torch_settings_kept
 
@@ -98,16 +99,22 @@ class Worker(Operations, Peer):
         problems = [[p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems]
         return [problems, loaded.names(), sorted(loaded.filenames)]
 
-    def do_begin(self, simulated: bool) -> None:
+    def do_begin(self, simulated: bool, on_gpu: bool) -> None:
         """A new check: settings are as at the start, and objects of the last one are gone."""
         self._of_check.close()
         self._of_check.enter_context(torch_settings_kept())
         if simulated:
             self._of_check.enter_context(simulated_gpu(self.filenames))
+        if on_gpu:
+            self._of_check.enter_context(limited_memory())
         self._twins.clear()
         self._states.clear()
         if self._submission is not None:
             self._submission._last_call = None
+
+    def do_gpu_is_lost(self) -> bool:
+        """Whether a real GPU no longer answers this process."""
+        return gpu_is_lost()
 
     def do_function(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Call a function of the student's, or build an instance of a class."""

@@ -49,7 +49,10 @@ def main() -> None:
     print(f"all topics / python -c {bare!r}: {ours / base:.2f} (no goal)")
     isolated, here = side_by_side(lambda: grade("graders", "--isolated"), lambda: grade("graders"))
     print(f"all topics, isolated / in-process: {isolated / here:.2f} (goal at most 1.5)")
-    subprocess.run([sys.executable, str(Path(__file__).with_name("wall.py"))], cwd=ROOT, check=True)
+    for beside in ("wall.py", "simulated_gpu.py"):
+        subprocess.run(
+            [sys.executable, str(Path(__file__).with_name(beside))], cwd=ROOT, check=True
+        )
     code = "import sys, gradus; sys.exit('torch' in sys.modules)"
     ours, base = side_by_side(lambda: seconds("-c", code), lambda: seconds("-c", "pass"))
     print(f"import gradus / empty Python: {ours / base:.2f} (goal at most 2; imports no torch)")
