@@ -91,12 +91,12 @@ def _torch() -> Iterator[Finding]:
         yield Finding("CUDA", Level.OK, f"{card} (CUDA {cuda}): checks run on it too")
     elif cuda != "None":
         yield Finding(
-            "CUDA", Level.NOTE, f"torch was built for CUDA {cuda} but finds no GPU; checks run on the CPU",
+            "CUDA", Level.NOTE, f"torch was built for CUDA {cuda} but finds no GPU; checks run on the CPU and a simulated GPU",
             "nothing to do without a GPU; with one: nvidia-smi must list it",
         )  # fmt: skip
     else:
         yield Finding(
-            "CUDA", Level.NOTE, "a CPU build of torch: checks run on the CPU, which is enough"
+            "CUDA", Level.NOTE, "a CPU build of torch: checks run on the CPU and a simulated GPU"
         )
 
 
