@@ -102,11 +102,14 @@ def with_reference_verdict(verdict: Verdict, reference_passes: bool | None) -> V
     return Verdict(Status.FAILED, verdict.lines)
 
 
-def message_text(check: Check, verdict: Verdict, hint: str, again: str) -> str:
+def message_text(
+    check: Check, verdict: Verdict, hint: str, again: str, *, simulated: bool = False
+) -> str:
     """The whole message: the claim, what happened, a hint, and the command that shows it again."""
     lines = textwrap.wrap(check.title, WIDTH)
     rows = [*verdict.lines]
     if verdict.status in (Status.FAILED, Status.ERROR, Status.TIMEOUT):
+        rows += [("device", "a simulated GPU (docs/gpu.md)")] if simulated else []
         rows += [("hint", hint)]
     rows += [("again", again)]
     for label, text in rows:

@@ -13,7 +13,7 @@ import torch
 from gradus import torchvision_ops
 from gradus.errors import GraderError
 from gradus.grading.checks import read_checks, topic_of
-from gradus.grading.devices import CPU, case_of, present, without_device
+from gradus.grading.devices import CPU, SIMULATED, case_of, present, without_device
 from gradus.grading.failure import (
     Verdict,
     judge,
@@ -206,7 +206,10 @@ class GradingSession:
         check, loaded = self.check_of(item), self._current[item.nodeid]._loaded
         message = ""
         if verdict.status is not Status.PASSED:
-            message = message_text(check, verdict, self.hint(check), self.again(item, check))
+            message = message_text(
+                check, verdict, self.hint(check), self.again(item, check),
+                simulated=case_of(item) == SIMULATED,
+            )  # fmt: skip
         return {
             "grader": str(item.path),
             "check": check.name,

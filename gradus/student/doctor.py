@@ -91,7 +91,8 @@ def _torch() -> Iterator[Finding]:
         yield Finding("CUDA", Level.OK, f"{card} (CUDA {cuda}): checks run on it too")
     elif cuda != "None":
         yield Finding(
-            "CUDA", Level.NOTE, f"torch was built for CUDA {cuda} but finds no GPU; checks run on the CPU and a simulated GPU",
+            "CUDA", Level.NOTE,
+            f"torch was built for CUDA {cuda} but finds no GPU; checks run on the CPU and a simulated GPU",
             "nothing to do without a GPU; with one: nvidia-smi must list it",
         )  # fmt: skip
     else:

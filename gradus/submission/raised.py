@@ -1,5 +1,6 @@
 """What student code raised, in words: the text, and the lines of the student's own files on the way."""
 
+import sys
 import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ def raised_text(error: BaseException) -> str:
         return f"it ends the program ({error!r}): return a value, or raise an exception"
     if steers_pytest(error):
         return f"it steers pytest ({type(error).__name__}): return a value instead"
-    return "".join(traceback.format_exception_only(error)).strip()
+    notes = getattr(error, "__notes__", ()) if sys.version_info < (3, 11) else ()
+    return "\n".join(["".join(traceback.format_exception_only(error)).strip(), *notes])
 
 
 def steers_pytest(error: BaseException) -> bool:
