@@ -15,7 +15,7 @@ from gradus.grading import (
     assert_same_gradients,
     fail,
 )
-from gradus.grading.compare import Failure, Mismatch
+from gradus.grading.outcomes import Failure, Mismatch
 from gradus.submission.calls import StudentError
 from gradus.submission.describe import describe_call
 from gradus.submission.loader import load_names

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gradus.grading import plugin
+from gradus.grading import selection
 from gradus.grading.report_file import read_report
 from gradus.submission.loader import load_submission
 from tests.kits import (
@@ -126,7 +126,7 @@ def test_warnings_output_and_settings_when_loaded_are_no_problem(shared_kit, rec
 
 
 def test_an_endless_loop_costs_its_check_alone(shared_kit, monkeypatch):
-    monkeypatch.setattr(plugin, "SECONDS", 3)
+    monkeypatch.setattr(selection, "SECONDS", 3)
     text = "def double(x):\n    while len(x) == 4: pass\n    return 2 * x"
     result = grade(shared_kit, answers(double=text))
     words = "stopped after 3.0s: is there an endless loop? it was at demo.py:16 in double while"

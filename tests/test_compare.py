@@ -8,7 +8,7 @@ import torch
 from torch import nn, tensor
 
 from gradus.grading import assert_matches
-from gradus.grading.compare import Mismatch
+from gradus.grading.outcomes import Mismatch
 
 
 class Odd(torch.Tensor):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gradus.grading import assert_matches
-from gradus.grading.compare import Mismatch
+from gradus.grading.outcomes import Mismatch
 from gradus.submission.calls import Submission
 from gradus.submission.raised import raised
 from tests.both_sides import loader, told

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
         assert_raises,
         assert_same_gradients,
     )
-    from gradus.grading.compare import assert_matches, fail
+    from gradus.grading.compare import assert_matches
+    from gradus.grading.outcomes import fail
     from gradus.grading.random_source import RandomSource
     from gradus.submission.calls import Submission
 
@@ -37,7 +38,7 @@ _HOMES = {
     "assert_matches": "grading.compare",
     "assert_raises": "grading.assertions",
     "assert_same_gradients": "grading.assertions",
-    "fail": "grading.compare",
+    "fail": "grading.outcomes",
 }
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from gradus.grading.compare import DETACHED, Failure, Mismatch, assert_matches
+from gradus.grading.compare import assert_matches
+from gradus.grading.outcomes import DETACHED, Failure, Mismatch
 from gradus.grading.random_source import RandomSource
 from gradus.submission.calls import StudentError, StudentFunction
 from gradus.submission.describe import describe, with_article

@@ -5,11 +5,12 @@ It tells the first that is wrong, in words a student knows, and where it can, wh
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
 from gradus.grading.explain import constant_factor, equal_values, inside, same_as, shape_note
+from gradus.grading.outcomes import DETACHED, Mismatch
 from gradus.simulated_gpu.active import made_at
 from gradus.submission.describe import (
     SMALL,
@@ -32,33 +33,6 @@ TOLERANCES = {
     torch.float64: (1e-7, 1e-8),
     torch.complex128: (1e-7, 1e-8),
 }
-
-
-DETACHED = (
-    "gradient missing: look for .detach(), .item(), .data, .numpy(), torch.tensor(...) "
-    "or torch.no_grad() on the way"
-)
-
-
-class Mismatch(AssertionError):
-    """An answer that is wrong: what was expected, what came, and words that explain it."""
-
-    def __init__(self, expected: str, got: str, *notes: str) -> None:
-        super().__init__(expected, got, *notes)
-        self.expected, self.got, self.notes = expected, got, [note for note in notes if note]
-
-    def __str__(self) -> str:
-        return "; ".join([f"expected {self.expected}, got {self.got}", *self.notes])
-
-
-class Failure(AssertionError):
-    """An answer that is wrong in a way that one sentence tells."""
-
-
-def fail(message: str) -> NoReturn:
-    """End the check: the answer is wrong, and `message` tells the student how."""
-    __tracebackhide__ = True
-    raise Failure(message)
 
 
 def assert_matches(

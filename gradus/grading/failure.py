@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import pytest
 
 from gradus.errors import GraderError
-from gradus.grading.compare import Failure, Mismatch
+from gradus.grading.outcomes import Failure, Mismatch
 from gradus.grading.report import LABEL, Check
 from gradus.submission.calls import StudentError, Submission
+from gradus.submission.describe import shortened
 from gradus.submission.exits import ProcessLost
-from gradus.submission.loader import LoadTimeout, shortened
 from gradus.submission.raised import Raised, raised
 from gradus.submission.status import Status
+from gradus.submission.time_limit import LoadTimeout
 
 WIDTH = 79
 FRAMES = 3

@@ -13,6 +13,7 @@ import torch
 from gradus import torchvision_ops
 from gradus.errors import GraderError
 from gradus.grading.checks import read_checks, topic_of
+from gradus.grading.commands import Commands, hint
 from gradus.grading.devices import CPU, SIMULATED, case_of, present, without_device
 from gradus.grading.failure import (
     Verdict,
@@ -37,10 +38,10 @@ from gradus.grading.thresholds import read_thresholds
 from gradus.submission.calls import StudentError, Submission
 from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
 from gradus.submission.gpu import gpu_is_lost
-from gradus.submission.loader import show_path, time_limit
 from gradus.submission.raised import raised
 from gradus.submission.settings import torch_settings_kept
 from gradus.submission.status import Status
+from gradus.submission.time_limit import time_limit
 
 _running: list[str] = []  # node ids of the checks that run in this process now
 
@@ -57,6 +58,7 @@ class GradingSession:
         self.config = config
         self.journal = Journal(config.getoption("--gradus-journal"))
         self.submissions = Submissions(config, self.journal)
+        self._commands = Commands(config, self.submissions)
         self._current: dict[str, Submission] = {}  # node id -> what its check holds
         self.results = Results(config, self.journal)
         past = [data for _, data in self.journal.finished()]
@@ -197,7 +199,7 @@ class GradingSession:
         report.gradus["repeated"] = self._told_before(item.path, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"
-            report.longrepr = report.gradus["message"] + self._again_isolated(item)
+            report.longrepr = report.gradus["message"] + self._commands.missing()
         if report.when != "teardown":  # JUnit reports take them from the item, at its end
             item.user_properties += [("gradus_task", check.task), ("gradus_points", check.points)]
 
@@ -207,7 +209,7 @@ class GradingSession:
         message = ""
         if verdict.status is not Status.PASSED:
             message = message_text(
-                check, verdict, self.hint(check), self.again(item, check),
+                check, verdict, hint(check), self._commands.again(item, check),
                 simulated=case_of(item) == SIMULATED,
             )  # fmt: skip
         return {
@@ -268,35 +270,3 @@ class GradingSession:
         except BaseException:  # any failure of the reference condemns the check
             return False
         return True
-
-    def hint(self, check: Check) -> str:
-        """The hint line of a failure."""
-        return check.hint or f"gradus hint {check.topic}.{check.task}"
-
-    def _again_isolated(self, item: pytest.Item) -> str:
-        """What the last line of a message, the command, lacks in a terminal: who runs it means the wall too.
-
-        It is no part of the report, which is the same on both sides of the wall.
-        """
-        return " --isolated" if self.submissions.isolated and not self._apart() else ""
-
-    def _apart(self) -> bool:
-        """Whether this run grades for somebody else: its paths and its seed are not the student's."""
-        return self.journal.kept or self.config.getoption("--gradus-workdir") is not None
-
-    def again(self, item: pytest.Item, check: Check) -> str:
-        """The command that shows a failure again."""
-        apart = self._apart()
-        given = check.topic in self.submissions.given
-        if given or (apart and self.submissions.path_of(item).suffix == ".ipynb"):
-            return f'check("{check.task}")'
-        if apart:
-            return f"pytest graders/{item.path.name} -k {check.name}"
-        parts = ["pytest", show_path(item.path), "-k", check.name]
-        if self.config.getoption("--submission") is not None:
-            parts += ["--submission", str(self.config.getoption("--submission"))]
-        if check.hidden:
-            parts += ["--hidden"]
-        if self.config.getoption("--gradus-seed"):
-            parts += ["--gradus-seed", str(self.config.getoption("--gradus-seed"))]
-        return " ".join(parts)

@@ -14,7 +14,8 @@ from gradus.grading.devices import CUDA, case_of
 from gradus.grading.journal import Journal
 from gradus.grading.report import NO_WALL
 from gradus.submission.calls import Submission
-from gradus.submission.loader import Loaded, find_submission, load_submission, show_path
+from gradus.submission.loader import Loaded, load_submission
+from gradus.submission.reading import find_submission, show_path
 
 if TYPE_CHECKING:
     from gradus.isolation.host import Host

@@ -21,7 +21,7 @@ from gradus.isolation.wire import (
     hexadecimal,
 )
 from gradus.simulated_gpu.active import made_at
-from gradus.submission.calls import is_expanded, unexpanded
+from gradus.submission.copies import is_expanded, unexpanded
 
 
 class Encoder:

@@ -12,7 +12,7 @@ from gradus.isolation.handles import Handles, Message, Values
 from gradus.isolation.shared import Shared
 from gradus.isolation.wire import Node, WireError, from_json, to_json
 from gradus.simulated_gpu.active import nothing_assumed
-from gradus.submission.calls import is_expanded
+from gradus.submission.copies import is_expanded
 
 
 class Exchange:

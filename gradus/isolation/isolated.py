@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from gradus.isolation.host import Host
-from gradus.isolation.judge import Whole
+from gradus.isolation.sending import Whole
 from gradus.submission.calls import CallRecord, Observed, StudentFunction, Submission
 from gradus.submission.describe import describe_call
 

@@ -6,13 +6,9 @@ to the student's code: copies of data, functions that may be called, iterators t
 
 import sys
 import time
-import types
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
-
-import torch
-from torch import nn
 
 from gradus.isolation.channel import Channel, ChannelClosed
 from gradus.isolation.decode import Decoder
@@ -20,19 +16,13 @@ from gradus.isolation.exceptions import rebuild_exception
 from gradus.isolation.handles import Message
 from gradus.isolation.modules import RemoteModule, build
 from gradus.isolation.objects import (
-    dump,
-    import_name,
-    is_callback,
-    is_iterator,
-    send_by_value,
     set_state,
 )
-from gradus.isolation.peer import Peer
 from gradus.isolation.proxies import Remote, proxy_class
+from gradus.isolation.sending import Sending
 from gradus.isolation.shared import Shared
-from gradus.isolation.wire import Node, WireError
+from gradus.isolation.wire import WireError
 from gradus.simulated_gpu.active import active
-from gradus.submission.calls import StudentFunction
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised
 
@@ -41,14 +31,7 @@ MOST_OUTPUT = 1 << 20  # characters of output that are taken in one check
 FAREWELL_SECONDS = 5.0  # for a stopped worker to tell where it was
 
 
-class Whole:
-    """An object that goes to the worker as it is, although it could be called from there."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-class Judge(Peer):
+class Judge(Sending):
     """Talks with one worker.
 
     Args:
@@ -72,7 +55,6 @@ class Judge(Peer):
         self._depth = 0
         self._output_left = MOST_OUTPUT
         self._proxies: WeakValueDictionary[int, Any] = WeakValueDictionary()
-        self._sent: dict[int, Any] = {}  # number of a whole object -> what was sent of it
 
     def request(self, operation: str, *words: Any, **settings: Any) -> Any:
         """Ask the worker.
@@ -200,58 +182,6 @@ class Judge(Peer):
 
     # Objects on the wire
 
-    def pack(self, value: Any, message: Message) -> Node:
-        """How a check's object goes to the worker."""
-        if isinstance(value, Remote):
-            if value._judge is not self:
-                raise WireError("an object of a submission's process that has ended")
-            return {"$": "yours", "n": vars(value)["_number"]}
-        if isinstance(value, StudentFunction):
-            return {"$": "name", "v": value.__name__}
-        name = import_name(value)
-        if name is not None:
-            return {"$": "import", "v": name}
-        if isinstance(value, torch.Generator):
-            return self._generator(value, message)
-        if is_callback(value):
-            called = getattr(value, "__name__", type(value).__name__)
-            return {"$": "callback", "n": self.handles.number(value), "name": str(called)}
-        if is_iterator(value):
-            return {"$": "iterator", "n": self.handles.number(value)}
-        return self._whole(value.value if isinstance(value, Whole) else value, message)
-
-    def _generator(self, value: torch.Generator, message: Message) -> Node:
-        return {
-            "$": "generator",
-            "n": self.handles.number(value),
-            "at": str(value.device),
-            "v": message.encoder.tensor(value.get_state()),
-        }
-
-    def _whole(self, value: Any, message: Message) -> Node:
-        if not any(value is other for other in message.objects):
-            message.objects.append(value)
-        return {"$": "whole", "n": self.handles.number(value)}
-
-    def objects(self, message: Message) -> Node:
-        """Pickle a message's whole objects together: what they share stays shared."""
-        whole = message.objects
-        data, parts = dump(whole, lambda value: isinstance(value, Remote | StudentFunction))
-        numbers = [self.handles.number(value) for value in whole]
-        nodes = [self._part(part, message) for part in parts]
-        sent = (data, nodes)
-        if all(self._sent.get(number) == sent for number in numbers):
-            return message.encoder.node([[], b"", []])  # the worker has just these already
-        self._sent.update(dict.fromkeys(numbers, sent))
-        return [numbers, message.encoder.node(data), nodes]
-
-    def _part(self, part: Any, message: Message) -> Node:
-        if not isinstance(part, torch.Tensor):
-            return message.encoder.node(part)
-        if part.is_leaf and type(part) in (torch.Tensor, nn.Parameter):
-            return {"$": "shared", "n": self.share(part, message)}  # it stands for itself
-        return message.encoder.tensor(part)
-
     def unpack(self, node: dict[str, Any], decoder: Decoder) -> Any:
         """What stands here for an object of the student's."""
         word = node.get("$")
@@ -276,19 +206,6 @@ class Judge(Peer):
             return build(self, parts, self.shared.get, self._proxies)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise WireError(f"a malformed module ({type(error).__name__})") from None
-
-    def by_value(self, module: types.ModuleType) -> None:
-        """Let functions and classes of a grader file be sent to the worker, which cannot import them."""
-        beside = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, types.ModuleType) and _folder(value) == _folder(module)
-        ]
-        send_by_value([module, *beside])
-
-
-def _folder(module: types.ModuleType) -> str:
-    return (getattr(module, "__file__", None) or "/").rpartition("/")[0]
 
 
 def _name(value: object) -> str:

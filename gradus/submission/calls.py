@@ -4,7 +4,6 @@ Checks pass tensors, numbers, containers, modules and generators in, and get the
 """
 
 import contextlib
-import copy
 import difflib
 import functools
 import inspect
@@ -16,6 +15,7 @@ from unittest import mock
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from gradus.submission.copies import copies
 from gradus.submission.describe import describe, describe_call
 from gradus.submission.loader import Loaded
 from gradus.submission.status import Status
@@ -74,7 +74,7 @@ class Submission:
         names as attributes, and `args` are copies. A probe returns data, never a verdict.
         """
         self._last_call = None
-        return function(_Student(self), *_copies(args, probe=True))
+        return function(_Student(self), *copies(args, probe=True))
 
     def _renew_if_gpu_is_lost(self) -> None:
         """Nothing here: a process that checks and student's code share cannot be renewed from inside."""
@@ -150,7 +150,7 @@ class StudentFunction:
         Tensors, arrays and containers are copied on the way in, as they would be on the way into another
         process: what the student's code does to them never reaches the check. Gradients flow back through.
         """
-        return self.call_with(*_copies((args, kwargs)))
+        return self.call_with(*copies((args, kwargs)))
 
     def call_with(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], text: str | None = None
@@ -166,7 +166,7 @@ class StudentFunction:
 
     def observe(self, *args: Any, **kwargs: Any) -> Observed:
         """Call with copies of the arguments and tell what became of them."""
-        return self.observe_with(*_copies((args, kwargs)))
+        return self.observe_with(*copies((args, kwargs)))
 
     def observe_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observed:
         """Call with these very arguments, and tell what became of them."""
@@ -221,54 +221,3 @@ class _CallLog(TorchFunctionMode):
 
         with mock.patch.object(torch.cuda, "synchronize", noted):
             yield
-
-
-def _copies(value: Any, *, probe: bool = False) -> Any:
-    """Copies of data, all the way down; functions, modules and generators are passed as they are.
-
-    For a `probe`, tensors that gradients end up in are passed as they are too, and expanded ones stay so.
-    """
-    if isinstance(value, torch.Tensor):
-        return _tensor_copy(value, probe=probe)
-    if isinstance(value, tuple):
-        items = [_copies(item, probe=probe) for item in value]
-        if hasattr(value, "_fields"):
-            return type(value)(*items)
-        torchs = type(value) is torch.Size or type(value).__module__ == "torch.return_types"
-        return type(value)(items) if torchs else tuple(items)
-    if type(value) is list:
-        return [_copies(item, probe=probe) for item in value]
-    if type(value) is dict:
-        return {key: _copies(item, probe=probe) for key, item in value.items()}
-    if type(value).__module__ == "numpy":
-        return copy.copy(value)
-    return value
-
-
-def _tensor_copy(tensor: torch.Tensor, *, probe: bool) -> torch.Tensor:
-    """The same values and, where possible, the same strides; part of the graph if the tensor is."""
-    if probe and tensor.requires_grad and tensor.is_leaf:
-        return tensor
-    if tensor.requires_grad or tensor.layout is not torch.strided:
-        return tensor.clone()
-    if is_expanded(tensor):
-        return unexpanded(tensor).clone().expand(tensor.shape) if probe else tensor.clone()
-    twin = torch.empty_strided(
-        tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
-    )
-    return twin.copy_(tensor)
-
-
-def is_expanded(tensor: torch.Tensor) -> bool:
-    """Whether elements of a tensor share memory, as `expand` makes them."""
-    return any(
-        step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True)
-    )
-
-
-def unexpanded(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor that `expand` made this one of."""
-    for dim, step in enumerate(tensor.stride()):
-        if step == 0 and tensor.shape[dim] > 1:
-            tensor = tensor.narrow(dim, 0, 1)
-    return tensor

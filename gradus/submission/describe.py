@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+LONGEST = 1_500  # characters of a text of the student's that a message repeats
 SMALL = 8  # tensors up to this many elements are shown in full
 
 
@@ -91,3 +92,9 @@ def with_article(value: Any) -> str:
     if isinstance(value, int | float):
         return f"the {type(value).__name__} {number_text(value)}"
     return describe(value)
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that may be megabytes long, in characters that can be written to a file."""
+    text = text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -4,39 +4,23 @@ import ast
 import hashlib
 import linecache
 import re
-import signal
 import sys
-import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, ModuleType
 
 from gradus.errors import SubmissionError
+from gradus.submission.describe import LONGEST, shortened
 from gradus.submission.exits import SubmissionExit, exits_intercepted
+from gradus.submission.reading import Piece, find_submission, pieces_of, read_source, show_path
 from gradus.submission.status import Problem, Status
-from gradus.topic import split_cells
+from gradus.submission.time_limit import LoadTimeout, time_limit
 
 CELL_SECONDS = 20.0
-MAX_BYTES = 5_000_000
-LONGEST = 1_500  # characters of a text of the student's that a message repeats
 _DEFINITION = re.compile(r"^(?:def|class|async def)\s+(\w+)", re.MULTILINE)
-
-
-class LoadTimeout(BaseException):
-    """A statement of the submission ran longer than it may while the file was being loaded."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of source that is compiled on its own: a cell."""
-
-    text: str
-    filename: str  # as it stands in tracebacks
-    line: int  # the file's line number of the first line of `text`
 
 
 @dataclass
@@ -56,15 +40,6 @@ class Loaded:
         if self.defined is not None:
             return self.defined
         return [name for name in vars(self.module) if not name.startswith("_")]
-
-
-def find_submission(where: Path, topic: str) -> Path:
-    """The file of a topic: `where` itself, or `<topic>.py`, else `<topic>.ipynb`, in the folder `where`."""
-    if where.is_dir():
-        notebook = where / f"{topic}.ipynb"
-        module = where / f"{topic}.py"
-        return notebook if notebook.exists() and not module.exists() else module
-    return where
 
 
 def load_submission(
@@ -98,7 +73,7 @@ def load_submission(
     try:
         data = read_source(path, topic, loaded.shown)
         loaded.sha256 = hashlib.sha256(data).hexdigest()
-        pieces = _pieces(path, loaded.shown, data)
+        pieces = pieces_of(path, loaded.shown, data)
     except SubmissionError as error:
         loaded.problems.append(Problem(loaded.shown, str(error)))
         return loaded
@@ -125,67 +100,6 @@ def load_names(names: dict[str, object], topic: str) -> Loaded:
             codes = [getattr(member, "__code__", None) for member in members]
             loaded.filenames |= {code.co_filename for code in codes if code is not None}
     return loaded
-
-
-def show_path(path: Path, folder: Path | None = None) -> str:
-    """A path relative to `folder` (by default the working folder), where it lies below it."""
-    try:
-        return path.resolve().relative_to((folder or Path.cwd()).resolve()).as_posix()
-    except ValueError:
-        return str(path)
-
-
-def shortened(text: str) -> str:
-    """The beginning of a text that may be megabytes long, in characters that can be written to a file."""
-    text = text if len(text) <= LONGEST else text[:LONGEST] + " ..."
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def read_source(path: Path, topic: str, shown: str) -> bytes:
-    """The bytes of a file that was handed in; `shown` is what messages call it.
-
-    Raises:
-        SubmissionError: If there is no such file, or it is empty or too large.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise SubmissionError(
-            f"there is no file {shown}. Was it moved or renamed? "
-            f"`gradus reset {topic}` makes a new one."
-        ) from error
-    except OSError as error:
-        raise SubmissionError(f"cannot be read: {error.strerror}.") from error
-    if len(data) > MAX_BYTES:
-        raise SubmissionError(
-            f"is {len(data) / 1e6:.0f} MB large; at most {MAX_BYTES / 1e6:.0f} MB are read. "
-            "Clear the notebook's outputs, or remove the data pasted into it."
-        )
-    if not data.strip():
-        raise SubmissionError(f"is empty. Did you save it? `gradus reset {topic}` makes a new one.")
-    return data
-
-
-def _pieces(path: Path, shown: str, data: bytes) -> list[Piece]:
-    try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SubmissionError(
-            f"line {line} is not UTF-8 text (byte 0x{data[error.start]:02x}). "
-            'Save the file with the encoding "UTF-8".'
-        ) from error
-    if "\0" in text:
-        raise SubmissionError(
-            "is not a text file (it holds NUL bytes). Hand in the .py or .ipynb itself."
-        )
-    if path.suffix == ".ipynb":
-        from gradus.submission.notebook_source import code_cells
-
-        return [Piece(cell.text, f"{shown} cell {cell.number}", 1) for cell in code_cells(text)]
-    cells = split_cells(text)
-    linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
-    return [Piece(cell.text, shown, cell.line) for cell in cells if not cell.markdown]
 
 
 def _run_piece(
@@ -262,22 +176,3 @@ def _run_statement(
             raise
         return Status.ERROR, "".join(traceback.format_exception_only(error)).strip()
     return None
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `LoadTimeout` inside the block when it runs longer; no limit where signals cannot serve."""
-    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise LoadTimeout
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

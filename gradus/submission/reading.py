@@ -1,0 +1,88 @@
+"""Find and read what a student handed in: a module or a notebook, cell by cell."""
+
+import linecache
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradus.errors import SubmissionError
+from gradus.topic import split_cells
+
+MAX_BYTES = 5_000_000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of source that is compiled on its own: a cell."""
+
+    text: str
+    filename: str  # as it stands in tracebacks
+    line: int  # the file's line number of the first line of `text`
+
+
+def find_submission(where: Path, topic: str) -> Path:
+    """The file of a topic: `where` itself, or `<topic>.py`, else `<topic>.ipynb`, in the folder `where`."""
+    if where.is_dir():
+        notebook = where / f"{topic}.ipynb"
+        module = where / f"{topic}.py"
+        return notebook if notebook.exists() and not module.exists() else module
+    return where
+
+
+def show_path(path: Path, folder: Path | None = None) -> str:
+    """A path relative to `folder` (by default the working folder), where it lies below it."""
+    try:
+        return path.resolve().relative_to((folder or Path.cwd()).resolve()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def read_source(path: Path, topic: str, shown: str) -> bytes:
+    """The bytes of a file that was handed in; `shown` is what messages call it.
+
+    Raises:
+        SubmissionError: If there is no such file, or it is empty or too large.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise SubmissionError(
+            f"there is no file {shown}. Was it moved or renamed? "
+            f"`gradus reset {topic}` makes a new one."
+        ) from error
+    except OSError as error:
+        raise SubmissionError(f"cannot be read: {error.strerror}.") from error
+    if len(data) > MAX_BYTES:
+        raise SubmissionError(
+            f"is {len(data) / 1e6:.0f} MB large; at most {MAX_BYTES / 1e6:.0f} MB are read. "
+            "Clear the notebook's outputs, or remove the data pasted into it."
+        )
+    if not data.strip():
+        raise SubmissionError(f"is empty. Did you save it? `gradus reset {topic}` makes a new one.")
+    return data
+
+
+def pieces_of(path: Path, shown: str, data: bytes) -> list[Piece]:
+    """The cells of a file's code.
+
+    Raises:
+        SubmissionError: If it is no text, or no notebook.
+    """
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SubmissionError(
+            f"line {line} is not UTF-8 text (byte 0x{data[error.start]:02x}). "
+            'Save the file with the encoding "UTF-8".'
+        ) from error
+    if "\0" in text:
+        raise SubmissionError(
+            "is not a text file (it holds NUL bytes). Hand in the .py or .ipynb itself."
+        )
+    if path.suffix == ".ipynb":
+        from gradus.submission.notebook_source import code_cells
+
+        return [Piece(cell.text, f"{shown} cell {cell.number}", 1) for cell in code_cells(text)]
+    cells = split_cells(text)
+    linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
+    return [Piece(cell.text, shown, cell.line) for cell in cells if not cell.markdown]
