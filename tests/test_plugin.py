@@ -101,6 +101,19 @@ def test_cleans_up_badly(submission, request):
 '''
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("raise NotImplementedError('TODO: double')", "todo"),
+        ("raise NotImplementedError", "todo"),
+        ("return torch.ones(2, 3, dtype=torch.int).log_softmax(1)", "error"),
+    ],
+)
+def test_only_the_students_own_line_says_todo(graded, body, status):
+    topic = graded(answers(double=f"def double(x):\n    {body}"), "--task=double")
+    assert statuses(topic)["twice_every_number"] == status
+
+
 def test_every_status_is_told_apart(kit, graded):
     kit.grader("demo").write_text(EVERY_STATUS, encoding="utf-8")
     double = "def double(x):\n    while x == 'hang': pass\n    return 2.0 * x"

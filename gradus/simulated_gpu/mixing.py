@@ -45,16 +45,16 @@ def _get_item(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     return gpu.settle(func(*args), place)
 
 
-@rule(_T.__setitem__)
+@rule(_T.__setitem__, _T.index_put_)
 def _set_item(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
-    x, index, value = args
+    x, index, value = args[:3]
     place, indices = gpu.places.of(x), tensors_in([index])
     _require_indices(gpu, indices, place)
     if indices and isinstance(value, torch.Tensor) and value.dim():
         there = gpu.places.of(value)
         if there.device != place.device:
             raise errors.mixed(func, (), [x, value], gpu.places.of)
-    return func(*args)
+    return func(*args, **kwargs)
 
 
 def _require_indices(gpu: SimulatedGPU, indices: list[torch.Tensor], place: Place) -> None:

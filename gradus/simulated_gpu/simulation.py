@@ -102,7 +102,7 @@ def _autocast_as_on_gpus() -> Iterator[None]:
 def _without_a_card() -> Iterator[None]:
     """Leave out what needs a card: compiling functions, pinning batches, asking cuDNN."""
 
-    def compiled(model: Any = None, **settings: Any) -> Any:
+    def compiled(model: Any = None, *examples: Any, **settings: Any) -> Any:
         return (lambda found: found) if model is None else model
 
     def pinned(data: Any, device: Any = None) -> Any:
@@ -121,6 +121,8 @@ def _without_a_card() -> Iterator[None]:
     compared = torch.utils.checkpoint._allowed_determinism_checks_to_fns
     with (
         mock.patch.object(torch, "compile", compiled),
+        mock.patch.object(torch.jit, "script", compiled),
+        mock.patch.object(torch.jit, "trace", compiled),
         mock.patch.object(pinning, "pin_memory", pinned),
         mock.patch.object(torch.backends.cudnn, "is_acceptable", cudnn_is_acceptable),
         mock.patch.object(DeviceContext, "__torch_function__", run),  # `making` asks for its device
