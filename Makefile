@@ -29,7 +29,7 @@ lint: setup
 
 test: lint
 	$(BIN)/gradus export --check
-	$(BIN)/python -m pytest tests -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadscope
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py

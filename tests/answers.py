@@ -5,24 +5,34 @@ An answer is the reference with one task's definition replaced, by other text or
 
 import ast
 import runpy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradus.grading.checks import read_checks
+from gradus.authoring.notice import affected_by, tasks_that_may_notice
 from gradus.topic import Topic
+
+__all__ = [
+    "Answer", "affected_by", "alternative", "answers_in", "edit", "mistake", "tasks_that_may_notice"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer to one task: a whole definition, or an edit of the reference's."""
+    """An answer to one task: a whole definition, or an edit of the reference's.
+
+    For `gradus calibrate`: a wrong answer may be the baseline of some bars, which it must miss; a right
+    one may be `trained`: what it reaches counts, beside the reference, where bars are drawn.
+    """
 
     task: str
     about: str
     text: str = ""
     old: str = ""
     new: str = ""
+    baseline_of: tuple[str, ...] = ()
+    trained: bool = False
 
     def source(self, topic: Topic) -> str:
         """The submission: the reference with this answer in it."""
@@ -38,12 +48,21 @@ class Answer:
         return topic.with_answer(self.task, reference.replace(self.old, self.new))
 
 
-def edit(task: str, about: str, old: str, new: str) -> Answer:
+def edit(
+    task: str,
+    about: str,
+    old: str,
+    new: str,
+    *,
+    baseline_of: Iterable[str] = (),
+    trained: bool = False,
+) -> Answer:
     """The reference of `task` with `old`, which occurs once in it, replaced by `new`."""
-    return Answer(task, about, old=old, new=new)
+    bars = (baseline_of,) if isinstance(baseline_of, str) else tuple(baseline_of)
+    return Answer(task, about, old=old, new=new, baseline_of=bars, trained=trained)
 
 
-def mistake(task: str, about: str) -> Callable[[Any], Any]:
+def mistake(task: str, about: str, **marks: Any) -> Callable[[Any], Any]:
     """Mark a function or class as a wrong answer to `task`; `answers_in` reads it from the file."""
     return lambda target: target
 
@@ -64,51 +83,7 @@ def _marked(source: str) -> Iterator[Answer]:
         for mark in getattr(node, "decorator_list", []):
             if isinstance(mark, ast.Call) and ast.unparse(mark.func) in ("mistake", "alternative"):
                 task, about = (ast.literal_eval(word) for word in mark.args)
+                marks = {str(word.arg): ast.literal_eval(word.value) for word in mark.keywords}
                 text = "".join(lines[node.lineno - 1 : node.end_lineno])
-                yield Answer(task, about, text=text.replace(f" {node.name}", f" {task}", 1))
-
-
-def affected_by(topic: Topic, task: str, mistakes: Path) -> set[str]:
-    """The task and every task that may lose points with it.
-
-    Those whose reference uses it, directly or not, and those whose checks cannot do without it: a
-    file of mistakes names them in `CHECKS_CALL = {task: {tasks that its checks call}}`.
-    """
-    uses = {
-        name: {n.id for n in ast.walk(ast.parse(other.source)) if isinstance(n, ast.Name)}
-        for name, other in topic.tasks.items()
-    }
-    for name, called in runpy.run_path(str(mistakes)).get("CHECKS_CALL", {}).items():
-        uses[name] |= called
-    affected = {task}
-    while True:
-        more = {name for name, used in uses.items() if used & affected} - affected
-        if not more:
-            return affected
-        affected |= more
-
-
-def tasks_that_may_notice(topic: Topic, task: str, grader: Path, mistakes: Path) -> list[str]:
-    """The tasks to grade for an answer to `task`: those that it affects, and those whose checks name it.
-
-    All others would run the very code of the reference under checks that never touch the answer.
-    """
-    tree = ast.parse(grader.read_text(encoding="utf-8"))
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-
-    def names(function: str, seen: set[str]) -> set[str]:
-        if function in seen or function not in functions:
-            return set()
-        nodes = list(ast.walk(functions[function]))
-        found = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
-        found |= {
-            str(n.value) for n in nodes if isinstance(n, ast.Constant)
-        }  # getattr(student, "name")
-        for node in nodes:
-            if isinstance(node, ast.Name):
-                found |= names(node.id, seen | {function})
-        return found
-
-    affected = affected_by(topic, task, mistakes)
-    noticing = {c.task for c in read_checks(grader) if affected & names(c.name, set())}
-    return [name for name in topic.tasks if name in affected | noticing]
+                answer = edit(task, about, "", "", **marks)
+                yield replace(answer, text=text.replace(f" {node.name}", f" {task}", 1))

@@ -1,8 +1,10 @@
 """Fixtures that several test files share."""
 
 import gc
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,16 +12,76 @@ import gradus.grading.session  # noqa: F401  imports torch, which an in-process 
 from gradus.course import Course
 from gradus.grading.report import TopicResult
 from gradus.grading.report_file import read_report
-from tests.kits import copy_kit, forget_graders, write_kit
+from tests.kits import GRADER, copy_kit, forget_graders, write_kit
+
+if TYPE_CHECKING:
+    from tests.nbgrader_course import Classroom
 
 pytest_plugins = ["pytester"]
+TOGETHER = {  # files whose tests share something that takes long to make
+    "tests/attacks/test_forging.py",
+    "tests/attacks/test_judge_holds.py",
+    "tests/attacks/test_machine.py",
+    "tests/test_demo.py",
+    "tests/test_nbgrader.py",
+    "tests/test_notebook.py",
+    "tests/test_supervise.py",
+}
 gc.freeze()  # each pytest run in this process collects garbage several times; torch is none
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadscope`: such a file to one worker, and any other test to whichever is free.
+
+    pytest-xdist's own `loadgroup` does not see its marks with pytest 9.2.
+    """
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return path if path in TOGETHER else nodeid
+
+    return Scheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _light_plugins() -> Iterator[None]:
+    """Keep plugins that no check needs out of the pytest runs that tests start, wherever they start them.
+
+    Hypothesis's imports all of Hypothesis at the end of each run: a third of the time of a short one.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        words = [os.environ.get("PYTEST_ADDOPTS", ""), "-p no:hypothesispytest -p no:anyio"]
+        patch.setenv("PYTEST_ADDOPTS", " ".join(words).strip())
+        yield
+
+
+@pytest.fixture
+def named_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name the plugins of pytest runs in this process: to look for them everywhere takes a sixth of each."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_timeout,gradus.grading.plugin")
 
 
 @pytest.fixture(scope="session")
 def shared_kit(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A small kit (tests/kits.py) that no test changes."""
     return write_kit(tmp_path_factory.mktemp("shared") / "kit")
+
+
+@pytest.fixture(scope="session")
+def shared_classroom(tmp_path_factory: pytest.TempPathFactory) -> "Classroom":
+    """A released nbgrader course over a small kit that stops an endless loop soon; `copied` gives one's own."""
+    from tests.nbgrader_course import Classroom  # nbgrader takes longer to import than torch
+
+    folder = tmp_path_factory.mktemp("classroom")
+    task = '@pytest.mark.task("row'
+    quick = GRADER.replace(task, f"@pytest.mark.timeout(3)\n{task}")
+    return Classroom.build(write_kit(folder / "kit", grader=quick), folder / "course")
 
 
 @pytest.fixture
@@ -38,7 +100,6 @@ def run_pytest(
     monkeypatch.chdir(kit.root)
     monkeypatch.setenv("COLUMNS", "80")
     quiet = ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    quiet += ["-p", "no:hypothesispytest"]  # where it is installed, it is imported anew in each run
 
     def run(*words: object) -> pytest.RunResult:
         files = any(str(word).startswith("graders") for word in words)

@@ -135,6 +135,22 @@ def mixed_precision(device):
 
 
 @right
+def precision_is_lowered_on_its_own_device_only(device):
+    x, beside = torch.ones(3, 4).to(device), torch.ones(3, 4)
+    with torch.autocast(device, dtype=torch.bfloat16):
+        return (x @ x.mT).dtype, (beside @ beside.mT).dtype == torch.float32 or device == "cpu"
+
+
+@right
+def several_cards(device):
+    model, x = nn.Linear(8, 3).to(device), torch.ones(6, 8).to(device)
+    model = model if device == "cpu" else nn.DataParallel(model)
+    loss = model(x).square().sum()
+    loss.backward()
+    return loss, next(model.parameters()).grad
+
+
+@right
 def accumulated_gradients(device):
     model, (x, y) = nn.Linear(8, 3).to(device), data()
     for xb, yb in zip(x.to(device).split(20), y.to(device).split(20), strict=True):
@@ -307,6 +323,16 @@ def an_attack(device):
 def vectorised_gradients(device):
     x = torch.arange(6.0).reshape(3, 2).to(device)
     return torch.func.vmap(torch.func.grad(lambda row: row.pow(2).sum()))(x)
+
+
+@right
+def hooks_on_the_way_between_devices(device):
+    seen, leaf = [], torch.ones(2, requires_grad=True)
+    leaf.register_hook(lambda gradient: seen.append(gradient.device.type == "cpu"))
+    middle = leaf.to(device) * 2
+    middle.register_hook(lambda gradient: seen.append(gradient.device.type == device))
+    (middle.cpu() * 3).sum().backward()
+    return seen, leaf.grad
 
 
 # Moving, making, saving

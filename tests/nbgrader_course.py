@@ -16,11 +16,13 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import nbformat
+from nbgrader.api import Gradebook
 
 from gradus.classroom.course_folder import build_course
 from gradus.classroom.demo import nbgrader_environment
 from gradus.course import Course
 from gradus.topic import Topic
+from tests.kits import copy_kit
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class Classroom:
         done = classroom.nbgrader("generate_assignment", classroom.topic)
         assert done.returncode == 0, done.stdout
         return classroom
+
+    def copied(self, folder: Path) -> "Classroom":
+        """The same course over a copy of the kit, in another place: quicker than to build and release anew."""
+        kit = copy_kit(self.kit, folder / "kit")
+        shutil.copytree(self.folder, folder / "course")
+        build_course(kit, folder / "course", "a-course", kit.topics[:1])  # settings name the kit
+        return Classroom(kit, folder / "course", self.topic)
 
     def nbgrader(self, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
         """Run one of nbgrader's commands; its log is in `stdout`."""
@@ -126,6 +135,12 @@ class Classroom:
         """The page that a student gets back."""
         path = self.folder / "feedback" / student / self.topic / f"{self.topic}.html"
         return path.read_text(encoding="utf-8")
+
+    def scores(self) -> dict[str, float]:
+        """Every student's score in the gradebook, without the start of one of nbgrader's commands."""
+        with Gradebook(f"sqlite:///{self.folder / 'gradebook.db'}") as gradebook:
+            submissions = gradebook.assignment_submissions(self.topic)
+            return {submission.student_id: submission.score for submission in submissions}
 
     def marks(self) -> dict[str, float]:
         """Every student's score, as `nbgrader export` writes it."""

@@ -12,7 +12,7 @@ from gradus.grading.run import grade_here
 from gradus.grading.supervise import grade_apart
 from gradus.topic import split_cells
 from tests.kits import SOLUTION, answers, comparable, notebook, statuses, with_cell
-from tests.nbgrader_course import Classroom, filled, right_answers
+from tests.nbgrader_course import filled, right_answers
 
 FILES = {
     "right": answers(),
@@ -162,27 +162,18 @@ def test_hidden_checks_run_last(kit, run_pytest):
     assert len(order) > 5
 
 
-@pytest.fixture(scope="module")
-def without_bubblewrap(shared_kit, tmp_path_factory):
-    """A course that is graded where there is no `bwrap` on the path, with one right submission."""
-    folder = tmp_path_factory.mktemp("class")
-    classroom = Classroom.build(shared_kit, folder / "course")
-    programs = folder / "bin"
+def test_a_class_is_not_graded_without_a_sandbox_unless_that_is_allowed(
+    shared_classroom, tmp_path, monkeypatch
+):
+    classroom = shared_classroom.copied(tmp_path)
+    classroom.hand_in("right", filled(classroom.released(), right_answers(classroom.kit, "demo")))
+    programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("sh", "ldconfig", "gcc"):
+    for name in ("sh", "ldconfig", "gcc"):  # but no bwrap
         if found := shutil.which(name):
             (programs / name).symlink_to(found)
-    released = classroom.released()
-    classroom.hand_in("right", filled(released, right_answers(shared_kit, "demo")))
-    return classroom, {"PATH": str(programs)}
-
-
-def test_a_class_is_not_graded_without_a_sandbox_unless_that_is_allowed(
-    without_bubblewrap, monkeypatch
-):
-    classroom, environment = without_bubblewrap
     with monkeypatch.context() as patch:
-        patch.setenv("PATH", environment["PATH"])
+        patch.setenv("PATH", str(programs))
         done = classroom.nbgrader("autograde", "demo")
         assert done.returncode != 0
         assert (
@@ -198,4 +189,4 @@ def test_a_class_is_not_graded_without_a_sandbox_unless_that_is_allowed(
         done = classroom.nbgrader("autograde", "demo")
     assert done.returncode == 0, done.stdout
     assert "Graded without a sandbox" in done.stdout
-    assert classroom.marks() == {"right": 7}
+    assert classroom.scores() == {"right": 7}

@@ -11,18 +11,16 @@ from nbgrader.api import Gradebook
 import gradus
 from gradus.course import find_course
 from gradus.grading.run import grade_here
-from tests.kits import GRADER, copy_kit, forget_graders, write_kit
+from tests.kits import forget_graders
 from tests.nbgrader_class import Student, make_class
 from tests.nbgrader_course import Classroom, cell_of, filled, right_answers
 
 HIDDEN = ("rows_of_one", "A row of one number", "narrow", "math", "for the instructor", "hidden")
-QUICK = GRADER.replace('@pytest.mark.task("row', '@pytest.mark.timeout(3)\n@pytest.mark.task("row')
 
 
 @pytest.fixture(scope="module")
-def classroom(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("nbgrader")
-    yield Classroom.build(write_kit(folder / "kit", grader=QUICK), folder / "course")
+def classroom(shared_classroom, tmp_path_factory):
+    yield shared_classroom.copied(tmp_path_factory.mktemp("nbgrader"))
     forget_graders()
 
 
@@ -121,7 +119,7 @@ def test_an_old_mark_is_kept_and_force_takes_it_anew(graded):
     assert (again.returncode, forced.returncode) == (0, 0)
     assert "Skipping" not in forced.stdout
     assert "Autograding" in forced.stdout
-    assert graded.classroom.marks() == graded.marks
+    assert graded.classroom.scores() == graded.marks
 
 
 def test_formgraders_button_gives_the_same_mark(graded):
@@ -129,7 +127,7 @@ def test_formgraders_button_gives_the_same_mark(graded):
         answer = post("submission/demo/squares/autograde")
     assert answer["success"], answer["error"]
     assert "GradusExecute" in answer["log"]
-    assert graded.classroom.marks() == graded.marks
+    assert graded.classroom.scores() == graded.marks
 
 
 def test_a_notebook_under_another_name_gets_no_mark_and_is_reported(graded):
@@ -193,15 +191,18 @@ def test_what_a_hidden_check_takes_away_shows_as_points_only(graded):
 # When the kit is at fault, and a real topic
 
 
-def test_a_broken_grader_gives_no_mark_spares_the_others_and_can_be_mended(tmp_path, classroom):
-    kit = copy_kit(classroom.kit, tmp_path / "kit")
-    other = Classroom.build(kit, tmp_path / "course")
+def test_a_broken_grader_gives_no_mark_spares_the_others_and_can_be_mended(
+    tmp_path, shared_classroom
+):
+    other = shared_classroom.copied(tmp_path)
+    kit = other.kit
+    whole = kit.grader("demo").read_text(encoding="utf-8")
     released, right = other.released(), right_answers(kit, "demo")
     other.hand_in("raises", filled(released, {"Affine": right["Affine"]}))
     other.hand_in("skips", filled(released, {"row_means": right["row_means"]}))
     other.hand_in("untouched", released)
 
-    broken = QUICK.replace("2 * x + 1, requires", "undefined, requires")
+    broken = whole.replace("2 * x + 1, requires", "undefined, requires")
     broken = broken.replace("table.sum(1) / 5", "pytest.skip('no GPU')")
     kit.grader("demo").write_text(broken, encoding="utf-8")
     done = other.nbgrader("autograde", "demo")
@@ -209,15 +210,15 @@ def test_a_broken_grader_gives_no_mark_spares_the_others_and_can_be_mended(tmp_p
     words = "demo: no mark was recorded, since the grader's check test_"
     assert f"{words}affine_computes is broken" in done.stdout
     assert f"{words}one_mean_for_each_row did not run" in done.stdout
-    assert scores(other) == {"raises": [None] * 3, "skips": [None] * 3, "untouched": [0.0] * 3}
+    assert auto_scores(other) == {"raises": [None] * 3, "skips": [None] * 3, "untouched": [0.0] * 3}
 
-    kit.grader("demo").write_text(QUICK, encoding="utf-8")
+    kit.grader("demo").write_text(whole, encoding="utf-8")
     assert other.nbgrader("autograde", "demo").returncode == 0
-    assert other.marks() == {"raises": 2, "skips": 2, "untouched": 0}
+    assert other.scores() == {"raises": 2, "skips": 2, "untouched": 0}
 
 
-def scores(classroom):
-    """What the gradebook holds for each student: None where there is no mark."""
+def auto_scores(classroom):
+    """What the gradebook holds for each task of each student: None where there is no mark."""
     with Gradebook(f"sqlite:///{classroom.folder / 'gradebook.db'}") as gradebook:
         return {
             student.id: [
@@ -242,6 +243,6 @@ def test_a_real_topic_is_released_and_graded_alike(tmp_path):
         name: grade_here(kit, other.topic, other.handed_in(name), hidden=True)
         for name in ("right", "wrong")
     }
-    assert other.marks() == {name: result.earned for name, result in results.items()}
+    assert other.scores() == {name: result.earned for name, result in results.items()}
     assert results["right"].earned == results["right"].possible
     assert 0 < results["wrong"].earned < results["right"].earned

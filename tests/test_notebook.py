@@ -12,12 +12,11 @@ import gradus
 from gradus.course import find_course
 from gradus.errors import CourseError, GradusError
 from gradus.grading.run import grade_here
-from tests.kits import GRADER, forget_graders, write_kit
+from tests.kits import forget_graders
 from tests.nbgrader_class import SQUARED
-from tests.nbgrader_course import Classroom, as_bytes, cell_of, filled, right_answers
+from tests.nbgrader_course import as_bytes, cell_of, filled, right_answers
 
 COURSE = find_course()
-QUICK = GRADER.replace('@pytest.mark.task("row', '@pytest.mark.timeout(3)\n@pytest.mark.task("row')
 ANSWERS = {
     "double": SQUARED,
     "row_means": "def row_means(table):\n    while True:\n        pass",
@@ -61,10 +60,10 @@ def error_of(cell):
 
 
 @pytest.fixture(scope="module")
-def handout(tmp_path_factory):
+def handout(shared_classroom, tmp_path_factory):
     """What a student downloads: a released folder, far from the kit that it was made from."""
     folder = tmp_path_factory.mktemp("handout")
-    classroom = Classroom.build(write_kit(folder / "kit", grader=QUICK), folder / "course")
+    classroom = shared_classroom.copied(folder)
     right = right_answers(classroom.kit, "demo")
     shutil.copytree(classroom.release, folder / "download")
     shutil.rmtree(classroom.kit.root)

@@ -14,7 +14,9 @@ from gradus.submission.loader import Loaded
 from gradus.submission.status import Status
 from gradus.topic import Topic, todo_line
 from tests.answers import answers_in
+from tests.kits import comparable
 
+pytestmark = pytest.mark.usefixtures("named_plugins")
 COURSE = find_course(Path(__file__).parent)
 FOUND = sorted(path.stem for path in (COURSE.root / "solutions").glob("*.py"))
 MISTAKES, ALTERNATIVES, HINTS, CHECKS = 8, 4, 2, 2  # at least
@@ -38,19 +40,29 @@ def test_every_task_is_explained_hinted_and_checked(topic):
     assert set(public) <= set(topic.tasks)
 
 
+def graded_on_both_sides(topic, path):
+    """The result, which is the same in this process and behind the wall."""
+    here, behind = (
+        grade_here(COURSE, topic.name, path, hidden=True, isolated=isolated)
+        for isolated in (False, True)
+    )
+    assert comparable(behind) == comparable(here)
+    assert here.complete
+    assert not here.problems
+    return here
+
+
 def test_the_solution_earns_every_point(topic):
-    result = grade_here(COURSE, topic.name, topic.path, hidden=True)
+    result = graded_on_both_sides(topic, topic.path)
     wrong = [check.message for check in result.checks() if check.status is not Status.PASSED]
     assert not wrong
     assert result.earned == result.possible > 0
-    assert not result.problems
 
 
 def test_the_untouched_stub_earns_nothing_and_shows_todo(topic):
-    result = grade_here(COURSE, topic.name, COURSE.exercise(topic.name), hidden=True)
+    result = graded_on_both_sides(topic, COURSE.exercise(topic.name))
     assert result.earned == 0
     assert {check.status for check in result.checks()} == {Status.TODO}
-    assert not result.problems
 
 
 def test_the_grader_runs_the_students_own_code_in_every_check(topic, tmp_path):

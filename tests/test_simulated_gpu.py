@@ -123,6 +123,19 @@ def test_the_wall_changes_nothing(tmp_path):
         assert_same(behind[name], here[name], 0.0)
 
 
+@pytest.mark.parametrize("isolated", [False, True])
+def test_gradients_and_meta_tensors_keep_their_device_on_both_sides(tmp_path, isolated):
+    text = "def move(x, device):\n    return x.to(device)\n"
+    with (
+        simulated_gpu(),
+        opened(tmp_path, text, isolated=isolated, grader=__name__) as student,
+    ):
+        leaf = torch.ones(2, requires_grad=True)
+        (gradient,) = torch.autograd.grad(student.move(leaf, "cuda").sum(), leaf)
+        assert gradient.device.type == "cpu"
+        assert student.move(torch.ones(1000), "meta").is_meta
+
+
 class TestOutside:
     """What the simulated GPU leaves behind, which is nothing."""
 

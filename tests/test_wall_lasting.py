@@ -87,7 +87,7 @@ def megabytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
-def test_ten_thousand_requests_leave_nothing_behind(load):
+def test_thousands_of_requests_leave_nothing_behind(load):
     host = load(KINDS)._host
 
     def checks(number):
@@ -108,13 +108,13 @@ def test_ten_thousand_requests_leave_nothing_behind(load):
 
     checks(2)
     first = look()
-    checks(20)
+    checks(8)
     last = look()
     for here, proxies, there, _, _ in (first, last):
         assert max(*here, *there) <= 2  # the probe itself, and what came with the last message
         assert proxies == 0
-    assert last[3] - first[3] < 5
-    assert last[4] - first[4] < 5
+    assert last[3] - first[3] < 2  # MB
+    assert last[4] - first[4] < 2
 
 
 def test_what_the_check_drops_is_dropped_in_the_worker(load):

@@ -183,7 +183,7 @@ class _Comparison:
                 f"a tensor on {want.device}",
                 f"one on {got.device}",
                 f"it was made at {made}" if (made := made_at(got)) else "",
-                "make new tensors with device=x.device",
+                "make new tensors with device=x.device, and move others with .to(device)",
             )
         self.gradient_flow(got, what)
         self.elements(got, want, what, part)

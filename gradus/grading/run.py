@@ -11,7 +11,16 @@ import pytest
 
 from gradus.course import Course
 from gradus.errors import GraderError
+from gradus.grading.checks import read_checks
 from gradus.grading.report import Report, TopicResult
+
+QUIET = (
+    *("-q", "--no-header", "--color=no", "--capture=sys"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # a notebook has gradus imported
+    # These plugins cost more time than the checks of a small topic.
+    *("-p", "no:cacheprovider", "-p", "no:logging"),
+    *("-p", "no:unraisableexception", "-p", "no:threadexception"),
+)  # words for pytest's command line, where it runs inside another program
 
 
 def arguments(
@@ -40,9 +49,14 @@ def arguments(
 class _Given:
     """A pytest plugin that hands a loaded module in and takes the report out."""
 
-    def __init__(self, topic: str, loaded: Any) -> None:
-        self.topic, self.loaded = topic, loaded
+    def __init__(self, topic: str, loaded: Any, unasked: frozenset[str]) -> None:
+        self.topic, self.loaded, self.unasked = topic, loaded, unasked
         self.report: Report | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, name: str) -> list[pytest.Item] | None:
+        """Make no test of a check that nobody asked for: that takes longer than to run a quick one."""
+        return [] if name in self.unasked else None
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -56,6 +70,15 @@ class _Given:
 
         if SESSION in config.stash:
             self.report = config.stash[SESSION].results.report()
+
+
+def _unasked(grader: Path, tasks: Iterable[str]) -> frozenset[str]:
+    """Checks of other tasks than these; none where a task is unknown, which pytest is to tell."""
+    with contextlib.suppress(GraderError):  # that too
+        checks, wanted = read_checks(grader), set(tasks)
+        if wanted and wanted <= {check.task for check in checks}:
+            return frozenset(check.name for check in checks if check.task not in wanted)
+    return frozenset()
 
 
 def _forget_other_kits(grader: Path) -> None:
@@ -110,14 +133,11 @@ def grade_here(
     Raises:
         GraderError: If pytest could not run the checks; carries its output.
     """
-    given = _Given(topic, loaded)
+    given = _Given(topic, loaded, _unasked(course.grader(topic), tasks))
     words = arguments(
         course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed
     )
-    words += ["-q", "--no-header", "--color=no", "--capture=sys"]
-    words += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # a notebook has gradus imported
-    for plugin in ("cacheprovider", "logging", "unraisableexception", "threadexception"):
-        words += ["-p", f"no:{plugin}"]  # they cost more time than the checks of a small topic
+    words += QUIET
     words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
     words += options
     _forget_other_kits(course.grader(topic))

@@ -46,6 +46,13 @@ from gradus.submission.time_limit import time_limit
 _running: list[str] = []  # node ids of the checks that run in this process now
 
 
+def _seed(number: int) -> None:
+    """`torch.manual_seed`, which also looks for devices of other makers, ten times as quick."""
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(number)
+
+
 def grading_now() -> bool:
     """Whether a check is running in this process: `check(...)` inside a submission then does nothing."""
     return bool(_running)
@@ -107,9 +114,7 @@ class GradingSession:
         self.journal.started(
             item.nodeid, limit_of(item), self._data(item, Verdict(Status.ERROR, ()))
         )
-        torch.manual_seed(
-            self.random_of(item).seed()
-        )  # students' own layers draw from the global source
+        _seed(self.random_of(item).seed())  # students' own layers draw from the global source
         try:
             with exits_intercepted(), torch_settings_kept():
                 yield

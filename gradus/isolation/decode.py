@@ -97,11 +97,11 @@ class Decoder:
 
     def _tensor(self, node: dict[str, Any]) -> torch.Tensor:
         dtype, shape = DTYPES[node["d"]], _sizes(node["s"])
-        if math.prod(shape) * dtype.itemsize > self._left:
-            raise WireError("more data promised than sent")
         device = torch.device(node.get("at", "cpu"))
         if device.type == "meta":
             return torch.empty(shape, dtype=dtype, device="meta")
+        if math.prod(shape) * dtype.itemsize > self._left:
+            raise WireError("more data promised than sent")
         tensor = torch.empty(shape, dtype=dtype)  # no view of something else: it may become a leaf
         if tensor.numel():
             raw = self._take(node["b"], tensor.numel() * dtype.itemsize)

@@ -1,4 +1,4 @@
-"""The slots of this process: one for each kit, warm from one grading run to the next. Imports no torch."""
+"""The slots of this process, one for each `datasets/`, warm between grading runs. Imports no torch."""
 
 import atexit
 import concurrent.futures
@@ -7,7 +7,7 @@ from pathlib import Path
 from gradus.isolation.orders import SERVE
 from gradus.isolation.slot import Slot, Worker
 
-_slots: dict[Path, "WarmSlot"] = {}
+_slots: dict[tuple[Path, ...], "WarmSlot"] = {}  # what submissions may read -> the slot
 
 
 class WarmSlot(Slot):
@@ -37,8 +37,9 @@ class WarmSlot(Slot):
 
 def slot_of(root: Path) -> WarmSlot:
     """This process's slot for a kit: of all its rooms, submissions may read `datasets/`."""
-    if root not in _slots:
-        datasets = root / "datasets"
-        _slots[root] = WarmSlot([datasets] if datasets.is_dir() else [])
-        atexit.register(_slots[root].close)
-    return _slots[root]
+    datasets = root / "datasets"
+    readable = (datasets,) if datasets.is_dir() else ()
+    if readable not in _slots:
+        _slots[readable] = WarmSlot(readable)
+        atexit.register(_slots[readable].close)
+    return _slots[readable]

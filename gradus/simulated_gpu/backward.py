@@ -39,8 +39,8 @@ def seen_in_backward(gpu: SimulatedGPU) -> Iterator[None]:
         yield
 
 
-def note_gradient(gpu: SimulatedGPU, gradient: Any) -> Any:
-    """Let a gradient that the engine hands out live where the loss does; the gradient."""
+def note_gradient(gpu: SimulatedGPU, gradient: Any, place: Place | None = None) -> Any:
+    """Let a gradient that the engine hands out live somewhere, by default where the loss does; the gradient."""
     if isinstance(gradient, torch.Tensor):
-        gpu.places.note(gradient, gpu.places.of(gradient))
+        gpu.places.note(gradient, gpu.places.of(gradient) if place is None else place)
     return gradient

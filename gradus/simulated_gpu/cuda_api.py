@@ -150,6 +150,11 @@ def replacements(gpu: SimulatedGPU) -> Iterator[tuple[ModuleType | type, str, An
         finally:
             gpu.current = before
 
+    def synchronize(device: Any = None) -> None:
+        if device is not None and gpu.resolve(device).type != "cuda":
+            raise ValueError(f"Expected a cuda device, but got: {device}")
+        queue.wait()
+
     def set_device(device: Any) -> None:
         gpu.current = gpu.resolve(device).index or 0
 
@@ -171,7 +176,7 @@ def replacements(gpu: SimulatedGPU) -> Iterator[tuple[ModuleType | type, str, An
     common: dict[str, Callable[..., Any]] = {
         "is_available": lambda: True,
         "device_count": lambda: COUNT,
-        "synchronize": queue.wait,
+        "synchronize": synchronize,
         "current_stream": lambda *args: stream(),
     }
     cuda: dict[str, Any] = {
@@ -216,6 +221,7 @@ def replacements(gpu: SimulatedGPU) -> Iterator[tuple[ModuleType | type, str, An
         "current_device_idx": lambda: gpu.current,
         "set_device_index": set_device,
         "set_device_idx": set_device,
+        "device_index": on,
     }
     for name, value in accelerator.items():
         if hasattr(getattr(torch, "accelerator", None), name):

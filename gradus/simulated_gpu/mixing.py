@@ -38,6 +38,11 @@ def _set_grad(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     return func(*args)
 
 
+@rule(_T.record_stream)
+def _record_stream(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> None:
+    """Nothing waits here."""
+
+
 @rule(_T.__getitem__)
 def _get_item(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     place = gpu.places.of(args[0])

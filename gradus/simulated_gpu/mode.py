@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 from gradus.simulated_gpu import errors
-from gradus.simulated_gpu.places import CPU, Place, Places
+from gradus.simulated_gpu.places import CPU, ELSEWHERE, Place, Places
 
 COUNT = 2  # devices: a `.cuda()` that is meant for one of them may be wrong for the other
 NAME = "Simulated GPU"
@@ -59,6 +59,7 @@ class SimulatedGPU(TorchFunctionMode):
         self.places = Places(filenames)
         self._threads = threading.local()
         self._process = os.getpid()
+        self.autocast: list[str] = []  # kinds of device whose precision is lowered now
 
     @property
     def current(self) -> int:
@@ -116,12 +117,16 @@ class SimulatedGPU(TorchFunctionMode):
         generator = kwargs.get("generator")
         if generator is not None:
             require_generator(generator, place.device)
+        if self.autocast and place.device.type not in self.autocast:
+            with torch._C.DisableTorchFunction(), torch.autocast("cpu", enabled=False):
+                return self.settle(func(*args, **kwargs), place)
         return self.settle(func(*args, **kwargs), place)
 
     def settle(self, result: Any, place: Place) -> Any:
         """Let what a function returned live somewhere; the result."""
         if isinstance(result, torch.Tensor):
-            if place.device is not CPU or place.origin is not None:
+            known = place.device is CPU and self.places.unknown is ELSEWHERE
+            if not known or place.origin is not None:
                 self.places.note(result, place)
         elif isinstance(result, list | tuple):
             for item in result:

@@ -7,6 +7,7 @@ import torch
 
 from gradus.simulated_gpu.backward import note_gradient
 from gradus.simulated_gpu.mode import SimulatedGPU, rule
+from gradus.simulated_gpu.places import Place
 
 _T: Any = torch.Tensor
 Args = tuple[Any, ...]
@@ -47,10 +48,16 @@ def _just_run(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     return func(*args, **kwargs)
 
 
-@rule(_T.grad.__get__, _T.data.__get__, _T.T.__get__, _T.mT.__get__, _T.H.__get__, _T.mH.__get__)
+@rule(_T.data.__get__, _T.T.__get__, _T.mT.__get__, _T.H.__get__, _T.mH.__get__)
 @rule(_T.real.__get__, _T.imag.__get__)
 def _part(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     return gpu.settle(func(*args), gpu.places.of(args[0]))
+
+
+@rule(_T.grad.__get__)
+def _grad_of(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
+    gradient = func(*args)
+    return None if gradient is None else gpu.places.note(gradient, gpu.places.of(args[0]))
 
 
 @rule(_T.numpy, _T.__array__)
@@ -99,23 +106,27 @@ def _format(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> str:
 def _grad(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     inputs: Any = kwargs["inputs"] if "inputs" in kwargs else args[1]
     found = func(*args, **kwargs)
-    pairs = (
-        [(inputs, found[0])]
-        if isinstance(inputs, torch.Tensor)
-        else zip(inputs, found, strict=False)
-    )
     if isinstance(inputs, dict):
-        pairs = [(inputs[name], found[name]) for name in found]
-    for x, gradient in pairs:
-        if gradient is not None and isinstance(x, torch.Tensor):
-            gpu.settle(gradient, gpu.places.of(x))
-    return found
+        return {name: _at_home(gpu, found[name], inputs[name]) for name in found}
+    inputs = [inputs] if isinstance(inputs, torch.Tensor) else inputs
+    return tuple(_at_home(gpu, g, x) for g, x in zip(found, inputs, strict=True))
+
+
+def _at_home(gpu: SimulatedGPU, gradient: Any, x: Any) -> Any:
+    """A gradient where its input lives; behind a move between devices it may be the tensor that came in."""
+    if not isinstance(gradient, torch.Tensor) or not isinstance(x, torch.Tensor):
+        return gradient
+    place = gpu.places.of(x)
+    if gpu.places.device(gradient) != place.device:
+        gradient = gradient.clone()
+    return gpu.places.note(gradient, place)
 
 
 @rule(_T.register_hook)
 def _register_hook(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     x, hook = args[0], args[1] if len(args) > 1 else kwargs["hook"]
-    return func(x, functools.wraps(hook)(lambda gradient: hook(note_gradient(gpu, gradient))))
+    place = Place(gpu.places.device(x))
+    return func(x, functools.wraps(hook)(lambda g: hook(note_gradient(gpu, g, place))))
 
 
 @rule(_T.backward)

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import Any
 from unittest import mock
 
@@ -12,10 +13,9 @@ import torch.utils.checkpoint
 import torch.utils.data
 from torch.utils._device import DeviceContext
 
-from gradus.simulated_gpu import files, making, mixing, moving, reading
+from gradus.simulated_gpu import cuda_api, files, making, mixing, moving, parallel, reading
 from gradus.simulated_gpu.active import ACTIVE, active
 from gradus.simulated_gpu.backward import seen_in_backward
-from gradus.simulated_gpu.cuda_api import replacements
 from gradus.simulated_gpu.mode import SimulatedGPU
 
 RULES_OF = (making, mixing, moving, reading)  # rules are known once their module is imported
@@ -33,10 +33,10 @@ def simulated_gpu(filenames: Collection[str] = ()) -> Iterator[SimulatedGPU]:
     gpu = SimulatedGPU(filenames)
     default = torch.get_default_device()
     with contextlib.ExitStack() as stack:
-        for where, name, value in replacements(gpu):
+        for where, name, value in chain(cuda_api.replacements(gpu), parallel.replacements(gpu)):
             stack.enter_context(mock.patch.object(where, name, value))
         stack.enter_context(_in_threads(gpu))
-        stack.enter_context(_autocast_as_on_gpus())
+        stack.enter_context(_autocast_as_on_gpus(gpu))
         stack.enter_context(seen_in_backward(gpu))
         stack.enter_context(files.locations_of(gpu))
         stack.enter_context(_without_a_card())
@@ -68,13 +68,14 @@ def _in_threads(gpu: SimulatedGPU) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _autocast_as_on_gpus() -> Iterator[None]:
-    """`torch.autocast("cuda")` lowers the precision here too."""
+def _autocast_as_on_gpus(gpu: SimulatedGPU) -> Iterator[None]:
+    """`torch.autocast("cuda")` lowers the precision here too, of what is on the GPU."""
     autocast: Any = torch.amp.autocast_mode.autocast
     enter, leave = autocast.__enter__, autocast.__exit__
 
     def enter_both(self: Any) -> Any:
-        if getattr(self, "device", None) == "cuda":
+        gpu.autocast.extend([self.device] * bool(self._enabled))
+        if self.device == "cuda":
             self._on_cpu = autocast(
                 "cpu",
                 dtype=self.fast_dtype,
@@ -86,6 +87,8 @@ def _autocast_as_on_gpus() -> Iterator[None]:
 
     def leave_both(self: Any, *words: Any) -> Any:
         found = leave(self, *words)
+        if self._enabled and self.device in gpu.autocast:
+            gpu.autocast.remove(self.device)
         beside = self.__dict__.pop("_on_cpu", None)
         if beside is not None:
             leave(beside, *words)

@@ -68,7 +68,7 @@ def describe(value: Any, depth: int = 0) -> str:
 def _describe_tensor(tensor: torch.Tensor) -> str:
     place = "" if tensor.device.type == "cpu" else f" on {tensor.device}"
     kind = dtype_text(tensor.dtype)
-    if tensor.dim() == 0:
+    if tensor.dim() == 0 and not tensor.is_meta:
         return f"{kind} tensor of {values_text(tensor)}{place}"
     return f"{kind} tensor {shape_text(tensor.shape)}{place}"
 

@@ -20,6 +20,12 @@ from tests.attacks.forging_wire import TOOLS
 from tests.both_sides import opened
 
 
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """The kit that is attacked; its sandbox stays warm from one test to the next."""
+    return write_attacked_kit(tmp_path_factory.mktemp("attacked") / "kit")
+
+
 @pytest.fixture
 def isolated(tmp_path):
     """Opens a student's source behind the wall."""
@@ -146,11 +152,10 @@ def test_mirrors_without_a_use_are_few_and_small(monkeypatch):
     assert len(shared.dead) == 100
 
 
-def test_a_file_that_ends_each_process_is_not_loaded_anew_for_each_check(tmp_path, monkeypatch):
+def test_a_file_that_ends_each_process_is_not_loaded_anew_for_each_check(course, monkeypatch):
     starts = []
     real = Host._start
     monkeypatch.setattr(Host, "_start", lambda self: starts.append(1) or real(self))
-    course = write_attacked_kit(tmp_path / "kit")
     text = WRONG + TOOLS + "\nwhile True:\n    told([])\n"
     earned, result = grade_text(course, text, ("matched", "counted", "kept"), "--isolated")
     assert set(earned.values()) == {0}
@@ -158,9 +163,8 @@ def test_a_file_that_ends_each_process_is_not_loaded_anew_for_each_check(tmp_pat
     assert "no answer" in result.problems[0].message
 
 
-def test_no_time_without_end_is_spent_on_loading(tmp_path, monkeypatch):
+def test_no_time_without_end_is_spent_on_loading(course, monkeypatch):
     monkeypatch.setattr("gradus.isolation.host.LOAD_SECONDS", 1.5)
-    course = write_attacked_kit(tmp_path / "kit")
     text = WRONG + TOOLS + (
         "\nimport signal\nsignal.setitimer(signal.ITIMER_REAL, 0)\n"
         "while True:\n    say({'kind': 'loading', 'value': 'x', 'more': more()})\n    time.sleep(0.01)\n"
@@ -169,8 +173,7 @@ def test_no_time_without_end_is_spent_on_loading(tmp_path, monkeypatch):
     assert set(earned.values()) == {0}
 
 
-def test_a_hidden_graders_lines_are_not_told_to_one_who_claims_its_file(tmp_path):
-    course = write_attacked_kit(tmp_path / "kit")
+def test_a_hidden_graders_lines_are_not_told_to_one_who_claims_its_file(course):
     grader = course.root / "graders" / "test_demo.py"
     claim = f"\nanswer([[], ['matched', 'counted'], [{str(grader)!r}]])\n"
     text = WRONG + TOOLS + "\ndef counted(x):\n    return lambda: 0\n" + claim
@@ -181,8 +184,7 @@ def test_a_hidden_graders_lines_are_not_told_to_one_who_claims_its_file(tmp_path
     assert "assert abs" not in messages
 
 
-def test_a_submission_that_is_given_up_is_told_where_it_fails(tmp_path):
-    course = write_attacked_kit(tmp_path / "kit")
+def test_a_submission_that_is_given_up_is_told_where_it_fails(course):
     _, result = grade_text(course, WRONG + TOOLS + "\nanswer(7)\n", ("matched",), "--isolated")
     messages = {case.message for check in result.checks() for case in check.cases}
     assert all("sent something that is no answer" in message for message in messages)

@@ -32,10 +32,10 @@ from tests.attacks.wire_samples import (
 pytestmark = pytest.mark.filterwarnings("ignore")
 HERE = Path(__file__).parents[2]
 many = settings(
-    derandomize=True, deadline=None, max_examples=300, database=None,
+    derandomize=True, deadline=None, max_examples=150, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-some = settings(many, max_examples=150)
+some = settings(many, max_examples=100)
 
 
 def across(value):
@@ -189,7 +189,7 @@ def test_any_type_makes_a_proxy_or_is_refused(node):
     targets.proxy(json.dumps(node).encode(), b"")
 
 
-@settings(many, max_examples=150)
+@some
 @given(
     st.lists(messages, min_size=1, max_size=3),
     st.binary(max_size=64),
