@@ -74,6 +74,16 @@ def test_a_result_on_the_cpu_is_told_with_the_line_that_made_it(shared_kit, tmp_
     assert "total = torch.zeros(len(table))" in text
 
 
+def test_a_check_may_leave_a_device_out(kit, run_pytest):
+    grader = kit.grader("demo")
+    text = grader.read_text("utf-8")
+    mark = '@pytest.mark.task("row_means", points=2)'
+    grader.write_text(text.replace(mark, f'@pytest.mark.devices("cpu")\n{mark}'), encoding="utf-8")
+    done = run_pytest("-v", f"--submission={kit.solution('demo')}", "--task=row_means")
+    done.stdout.fnmatch_lines(["*one_mean*cpu*PASSED*", "*row_means*2 / 2*"])
+    done.stdout.no_fnmatch_line("*one_mean*simulated*")
+
+
 @NO_GPU
 def test_a_device_can_be_chosen(kit, run_pytest):
     solution = f"--submission={kit.solution('demo')}"

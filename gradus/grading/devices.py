@@ -27,20 +27,23 @@ def require(wanted: Sequence[str]) -> None:
         )
 
 
-def parameters(wanted: Sequence[str], *, isolated: bool) -> list[Any]:
+def parameters(
+    wanted: Sequence[str], *, isolated: bool, allowed: Sequence[str] = CHOICES
+) -> list[Any]:
     """Parameters for the `device` fixture.
 
     Args:
         wanted: Devices that were asked for. None: the CPU and a GPU, a simulated one where there is no other.
         isolated: Whether marks are given behind the wall: the same on every machine, so not on a card
             unless that is asked for.
+        allowed: Devices that the check can run on.
     """
     import torch
 
     real = torch.cuda.is_available() and not isolated
     chosen = [name for name in CHOICES if name in wanted] or [CPU, CUDA if real else SIMULATED]
     marks = {CUDA: [pytest.mark.gpu]}
-    return [pytest.param(name, marks=marks.get(name, ())) for name in chosen]
+    return [pytest.param(name, marks=marks.get(name, ())) for name in chosen if name in allowed]
 
 
 def torch_name(case: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradus.grading.devices import parameters, require, torch_name
+from gradus.grading.devices import CHOICES, parameters, require, torch_name
 from gradus.grading.marks import is_check
 from gradus.grading.stash import CASES
 
@@ -63,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "task(name, points=1, hint=''): the task that a check belongs to, and what it is worth.",
         "hidden: a check that stays with the instructor.",
+        "devices(*names): of cpu, simulated and cuda, those that a check with `device` runs on.",
         "gpu: a test that needs a real GPU; skipped elsewhere.",
     ):
         config.addinivalue_line("markers", line)
@@ -128,7 +129,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, 
         return (yield)
     if "device" in metafunc.fixturenames:
         config = metafunc.config
-        chosen = parameters(config.getoption("--device"), isolated=config.getoption("--isolated"))
+        mark = metafunc.definition.get_closest_marker("devices")
+        chosen = parameters(
+            config.getoption("--device"),
+            isolated=config.getoption("--isolated"),
+            allowed=mark.args if mark is not None else CHOICES,
+        )
         metafunc.parametrize("device", chosen, indirect=True)
     result = yield
     cases = metafunc.config.stash.setdefault(CASES, {})

@@ -21,7 +21,8 @@ def replacements(gpu: SimulatedGPU) -> Iterator[tuple[ModuleType, str, Any]]:
     def scatter(
         x: torch.Tensor, devices: Sequence[Any], chunk_sizes: Any = None, dim: int = 0, *words: Any
     ) -> tuple[torch.Tensor, ...]:
-        parts = x.chunk(len(devices), dim) if chunk_sizes is None else x.split(chunk_sizes, dim)
+        whole = chunk_sizes is None
+        parts = torch.chunk(x, len(devices), dim) if whole else torch.split(x, chunk_sizes, dim)
         return tuple(part.to(on(device)) for part, device in zip(parts, devices, strict=False))
 
     def gather(xs: Sequence[torch.Tensor], dim: int = 0, destination: Any = None) -> torch.Tensor:
