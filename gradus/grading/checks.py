@@ -105,17 +105,17 @@ def without_hidden(source: str) -> str:
     body = ast.parse(source).body
     hidden = [n for n in body if isinstance(n, ast.FunctionDef) and mark_of(n, "hidden")]
     rest = [node for node in body if node not in hidden]
-    asked = _reached(hidden, rest)
-    others = [n for n in rest if not _defines(n) or not _defines(n) <= asked or _is_check(n)]
-    needed = _reached(others, rest).union(*(_defines(node) for node in rest if _is_check(node)))
+    asked = reached_from(hidden, rest)
+    others = [n for n in rest if not defined_by(n) or not defined_by(n) <= asked or _is_check(n)]
+    needed = reached_from(others, rest).union(*(defined_by(node) for node in rest if _is_check(node)))
     return _cut(source, (asked - needed) | {node.name for node in hidden})
 
 
-def _reached(start: Sequence[ast.stmt], nodes: Sequence[ast.stmt]) -> set[str]:
+def reached_from(start: Sequence[ast.stmt], nodes: Sequence[ast.stmt]) -> set[str]:
     """Names that statements use, and those that the definitions of these names use, and so on."""
     names = {name for node in start for name in _names_used(node)}
     while True:
-        more = {name for n in nodes if _defines(n) & names for name in _names_used(n)} - names
+        more = {name for n in nodes if defined_by(n) & names for name in _names_used(n)} - names
         if not more:
             return names
         names |= more
@@ -125,7 +125,7 @@ def _is_check(node: ast.stmt) -> bool:
     return isinstance(node, ast.FunctionDef) and node.name.startswith(PREFIX)
 
 
-def _defines(node: ast.stmt) -> set[str]:
+def defined_by(node: ast.stmt) -> set[str]:
     match node:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
             return {name}
@@ -149,10 +149,10 @@ def _names_used(node: ast.stmt) -> set[str]:
 def _cut(source: str, names: set[str]) -> str:
     lines = list(io.StringIO(source))  # split at \n only, as Python counts lines
     for node in reversed(ast.parse(source).body):
-        gone = _defines(node) & names
+        gone = defined_by(node) & names
         if not gone:
             continue
-        if isinstance(node, ast.Import | ast.ImportFrom) and gone != _defines(node):
+        if isinstance(node, ast.Import | ast.ImportFrom) and gone != defined_by(node):
             node.names = [
                 a for a in node.names if (a.asname or a.name.partition(".")[0]) not in names
             ]

@@ -35,7 +35,7 @@ EDITS = [
         "torch.optim.Adam(model.parameters(), lr=lr",
         "torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, nesterov=lr > 0",
     ),
-    edit("train_cnn", "plain SGD", "torch.optim.Adam(", "torch.optim.SGD("),
+    edit("train_cnn", "plain SGD", "torch.optim.Adam(", "torch.optim.SGD(", trained=True),
     edit(
         "train_cnn",
         "gradient clipping",
@@ -258,7 +258,7 @@ class ConvNetByHand(nn.Module):
         return nn.functional.adaptive_avg_pool2d(x, 2).flatten(1) @ self.w3.T
 
 
-@alternative("ConvNet", "eight channels")
+@alternative("ConvNet", "eight channels", trained=True)
 class ConvNetNarrow(nn.Module):
     def __init__(self, in_channels, classes):
         super().__init__()

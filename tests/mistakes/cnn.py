@@ -211,7 +211,13 @@ EDITS = [
         "loss.backward()",
         "loss.backward(); optimizer.zero_grad()",
     ),
-    edit("train_cnn", "no step", "optimizer.step()", "pass"),
+    edit(
+        "train_cnn",
+        "no step",
+        "optimizer.step()",
+        "pass",
+        baseline_of=["digits_accuracy"],
+    ),
     edit("train_cnn", "no training mode", "model.train()", "pass"),
     edit("train_cnn", "eval mode", "model.train()", "model.eval()"),
     edit(
@@ -241,7 +247,11 @@ EDITS = [
     edit("train_cnn", "the sum", "total / samples", "total"),
     edit("train_cnn", "tensors in the history", "loss.item()", "loss.detach()"),
     edit(
-        "train_cnn", "softmax twice", "model(images), labels)", "model(images).softmax(1), labels)"
+        "train_cnn",
+        "softmax twice",
+        "model(images), labels)",
+        "model(images).softmax(1), labels)",
+        baseline_of=["digits_loss"],
     ),
     edit(
         "train_cnn",
@@ -527,7 +537,11 @@ class ConvNetIdle(nn.Module):
         return self.last(F.adaptive_max_pool2d(x, 4).flatten(1))
 
 
-@mistake("ConvNet", "an average over the whole picture, far too early")
+@mistake(
+    "ConvNet",
+    "an average over the whole picture, far too early",
+    baseline_of=["network_accuracy"],
+)
 class ConvNetAverage(nn.Module):
     def __init__(self, in_channels, classes):
         super().__init__()

@@ -1,0 +1,1 @@
+"""`gradus calibrate`: bars for trained results, from measured runs (docs/thresholds.md)."""
