@@ -107,7 +107,9 @@ def without_hidden(source: str) -> str:
     rest = [node for node in body if node not in hidden]
     asked = reached_from(hidden, rest)
     others = [n for n in rest if not defined_by(n) or not defined_by(n) <= asked or _is_check(n)]
-    needed = reached_from(others, rest).union(*(defined_by(node) for node in rest if _is_check(node)))
+    needed = reached_from(others, rest).union(
+        *(defined_by(node) for node in rest if _is_check(node))
+    )
     return _cut(source, (asked - needed) | {node.name for node in hidden})
 
 
