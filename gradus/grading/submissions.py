@@ -29,6 +29,7 @@ class Submissions:
         self.config, self.journal = config, journal
         self.given: dict[str, Loaded] = {}  # topic -> a module handed in by the caller (a notebook)
         self._loaded: dict[str, Loaded] = {}
+        self._courses: dict[Path, Course] = {}  # folder of graders -> its kit
         self._wall: Wall | None = None  # made with the first check, where --isolated asks for one
         workdir: Path | None = config.getoption("--gradus-workdir")
         if workdir is not None and not config.getoption("--isolated"):
@@ -36,10 +37,13 @@ class Submissions:
 
     def course_of(self, item: pytest.Item) -> Course:
         """The kit that a check belongs to; its root is put on the import path (for `datasets`)."""
-        try:
-            course = find_course(item.path.parent)
-        except CourseError:
-            course = Course(item.path.parent.parent, ())
+        folder = item.path.parent
+        if folder not in self._courses:
+            try:
+                self._courses[folder] = find_course(folder)
+            except CourseError:
+                self._courses[folder] = Course(folder.parent, ())
+        course = self._courses[folder]
         if str(course.root) not in sys.path:
             sys.path.insert(0, str(course.root))
         return course

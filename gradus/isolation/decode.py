@@ -110,6 +110,13 @@ class Decoder:
             )  # one copy: `raw` may be shared
             if dtype is torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
                 raise WireError("a truth value that is neither 0 nor 1")
+        if device.type != "cpu":  # before the strides, which a move may change
+            try:
+                tensor = tensor.to(device)
+            except Exception as error:  # torch has several for a device that is not there
+                raise WireError(f"no such device ({type(error).__name__})") from None
+        elif "made" in node:
+            note_origin(tensor, _text(node["made"], MAX_ORIGIN))
         if "t" in node:
             tensor = self._with_strides(tensor, _sizes(node["t"]))
         if "x" in node:
@@ -120,14 +127,7 @@ class Decoder:
         if "as" in node:
             name = str(node["as"])[:100]
             tensor = tensor.as_subclass(type(name, (torch.Tensor,), {}))
-        if device.type == "cpu":
-            if "made" in node:
-                note_origin(tensor, _text(node["made"], MAX_ORIGIN))
-            return tensor
-        try:
-            return tensor.to(device)
-        except Exception as error:  # torch has several for a device that is not there
-            raise WireError(f"no such device ({type(error).__name__})") from None
+        return tensor
 
     def _sparse(self, node: dict[str, Any]) -> torch.Tensor:
         shape = _sizes(node["s"])
@@ -147,7 +147,8 @@ class Decoder:
         self._gaps -= (extent - tensor.numel()) * tensor.dtype.itemsize
         if self._gaps < 0:
             raise WireError("tensors with gaps beyond the limits")
-        return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype).copy_(tensor)
+        made = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device)
+        return made.copy_(tensor)
 
     def _array(self, node: dict[str, Any]) -> "np.ndarray[Any, Any]":
         shape = _sizes(node["s"])

@@ -6,6 +6,7 @@ next message. They are compared bit by bit, since `x.data` changes a tensor behi
 
 import collections
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -155,9 +156,16 @@ class Shared:
             raise WireError("no such shared tensor")
         return tensor
 
+    def _living(self) -> Iterator[tuple[int, _Entry]]:
+        """Every entry that is still there when its turn comes: tensors may die at any moment."""
+        for number in list(self._entries):
+            entry = self._entries.get(number)
+            if entry is not None:
+                yield number, entry
+
     def leaves(self) -> list[int]:
         """Numbers of the tensors that gradients can be asked for."""
-        return [n for n, entry in self._entries.items() if _learns(entry.tensor())]
+        return [n for n, entry in self._living() if _learns(entry.tensor())]
 
     def drop(self, numbers: list[int]) -> None:
         """Forget tensors that the other side has let go."""
@@ -170,7 +178,7 @@ class Shared:
     def changes(self) -> list[dict[str, Any]]:
         """What has changed since both sides last agreed; from now on they agree on it."""
         changes = []
-        for number, entry in list(self._entries.items()):
+        for number, entry in self._living():
             tensor = entry.tensor()
             if tensor is None:
                 continue

@@ -1,9 +1,7 @@
 """The backward pass: hooks and `autograd.Function`s of a student's see the simulated GPU there too."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
-from unittest import mock
 
 import torch
 from torch.autograd.function import BackwardCFunction
@@ -12,9 +10,8 @@ from gradus.simulated_gpu.mode import SimulatedGPU
 from gradus.simulated_gpu.places import Place
 
 
-@contextmanager
-def seen_in_backward(gpu: SimulatedGPU) -> Iterator[None]:
-    """Keep the mode on while torch's engine runs.
+def replacements(gpu: SimulatedGPU) -> Iterator[tuple[Any, str, Any]]:
+    """What keeps the mode on while torch's engine runs: whose attribute, its name, and its value.
 
     Gradients come out of the engine without a note; they live where the loss does.
     """
@@ -33,10 +30,8 @@ def seen_in_backward(gpu: SimulatedGPU) -> Iterator[None]:
             note_gradient(gpu, gradient)
         return apply(function, *gradients)
 
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(torch.autograd, "_engine_run_backward", run_backward))
-        stack.enter_context(mock.patch.object(BackwardCFunction, "apply", apply_noted))
-        yield
+    yield torch.autograd, "_engine_run_backward", run_backward
+    yield BackwardCFunction, "apply", apply_noted
 
 
 def note_gradient(gpu: SimulatedGPU, gradient: Any, place: Place | None = None) -> Any:

@@ -135,7 +135,7 @@ def generator_class(gpu: SimulatedGPU) -> type:
 
 
 def replacements(gpu: SimulatedGPU) -> Iterator[tuple[ModuleType | type, str, Any]]:
-    """Where, which name, and what takes its place."""
+    """Whose attribute, its name, and its value."""
     queue = Queue()
     event = event_class(queue)
     stream = stream_class(queue, event)

@@ -11,7 +11,7 @@ from gradus.simulated_gpu.mode import SimulatedGPU
 
 
 def replacements(gpu: SimulatedGPU) -> Iterator[tuple[ModuleType, str, Any]]:
-    """Where, which name, and what takes its place."""
+    """Whose attribute, its name, and its value."""
 
     def on(device: Any) -> torch.device:
         if device == -1:  # torch's number for the CPU

@@ -124,8 +124,8 @@ class Places:
         return sum(torch.UntypedStorage._new_with_weak_ptr(ref.cdata).nbytes() for ref in alive)
 
     def _purge(self) -> None:
-        for key, (reference, _) in list(self._known.items()):
-            if reference.expired():
+        for key in list(self._known):
+            if self._known[key][0].expired():
                 del self._known[key]
 
 

@@ -6,17 +6,27 @@ import threading
 from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import Any
-from unittest import mock
 
 import torch
 import torch.utils.checkpoint
 import torch.utils.data
 from torch.utils._device import DeviceContext
 
-from gradus.simulated_gpu import cuda_api, files, making, mixing, moving, parallel, reading
+from gradus.simulated_gpu import (
+    backward,
+    cuda_api,
+    files,
+    making,
+    mixing,
+    moving,
+    parallel,
+    reading,
+)
 from gradus.simulated_gpu.active import ACTIVE, active
-from gradus.simulated_gpu.backward import seen_in_backward
 from gradus.simulated_gpu.mode import SimulatedGPU
+from gradus.simulated_gpu.replaced import replaced
+
+Change = tuple[Any, str, Any]  # whose attribute, its name, and its value
 
 RULES_OF = (making, mixing, moving, reading)  # rules are known once their module is imported
 
@@ -33,13 +43,13 @@ def simulated_gpu(filenames: Collection[str] = ()) -> Iterator[SimulatedGPU]:
     gpu = SimulatedGPU(filenames)
     default = torch.get_default_device()
     with contextlib.ExitStack() as stack:
-        for where, name, value in chain(cuda_api.replacements(gpu), parallel.replacements(gpu)):
-            stack.enter_context(mock.patch.object(where, name, value))
-        stack.enter_context(_in_threads(gpu))
-        stack.enter_context(_autocast_as_on_gpus(gpu))
-        stack.enter_context(seen_in_backward(gpu))
+        parts = (cuda_api, parallel, backward)
+        changes = chain.from_iterable(part.replacements(gpu) for part in parts)
+        stack.enter_context(replaced(changes))
+        stack.enter_context(replaced(_in_threads(gpu)))
+        stack.enter_context(replaced(_autocast_as_on_gpus(gpu)))
+        stack.enter_context(replaced(_without_a_card()))
         stack.enter_context(files.locations_of(gpu))
-        stack.enter_context(_without_a_card())
         stack.enter_context(gpu)
         ACTIVE.append(gpu)
         try:
@@ -50,8 +60,7 @@ def simulated_gpu(filenames: Collection[str] = ()) -> Iterator[SimulatedGPU]:
                 torch.set_default_device(default)
 
 
-@contextlib.contextmanager
-def _in_threads(gpu: SimulatedGPU) -> Iterator[None]:
+def _in_threads(gpu: SimulatedGPU) -> Iterator[Change]:
     """Threads see the GPU too: torch's modes belong to a thread."""
     run = threading.Thread.run
 
@@ -63,12 +72,10 @@ def _in_threads(gpu: SimulatedGPU) -> Iterator[None]:
         with gpu.everywhere():
             run(thread)
 
-    with mock.patch.object(threading.Thread, "run", with_gpu):
-        yield
+    yield threading.Thread, "run", with_gpu
 
 
-@contextlib.contextmanager
-def _autocast_as_on_gpus(gpu: SimulatedGPU) -> Iterator[None]:
+def _autocast_as_on_gpus(gpu: SimulatedGPU) -> Iterator[Change]:
     """`torch.autocast("cuda")` lowers the precision here too, of what is on the GPU."""
     autocast: Any = torch.amp.autocast_mode.autocast
     enter, leave = autocast.__enter__, autocast.__exit__
@@ -94,15 +101,11 @@ def _autocast_as_on_gpus(gpu: SimulatedGPU) -> Iterator[None]:
             leave(beside, *words)
         return found
 
-    with (
-        mock.patch.object(autocast, "__enter__", enter_both),
-        mock.patch.object(autocast, "__exit__", leave_both),
-    ):
-        yield
+    yield autocast, "__enter__", enter_both
+    yield autocast, "__exit__", leave_both
 
 
-@contextlib.contextmanager
-def _without_a_card() -> Iterator[None]:
+def _without_a_card() -> Iterator[Change]:
     """Leave out what needs a card: compiling functions, pinning batches, asking cuDNN."""
 
     def compiled(model: Any = None, *examples: Any, **settings: Any) -> Any:
@@ -120,15 +123,12 @@ def _without_a_card() -> Iterator[None]:
     def run(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*args, **(kwargs or {}))
 
-    pinning = torch.utils.data._utils.pin_memory
-    compared = torch.utils.checkpoint._allowed_determinism_checks_to_fns
-    with (
-        mock.patch.object(torch, "compile", compiled),
-        mock.patch.object(torch.jit, "script", compiled),
-        mock.patch.object(torch.jit, "trace", compiled),
-        mock.patch.object(pinning, "pin_memory", pinned),
-        mock.patch.object(torch.backends.cudnn, "is_acceptable", cudnn_is_acceptable),
-        mock.patch.object(DeviceContext, "__torch_function__", run),  # `making` asks for its device
-        mock.patch.dict(compared, {"default": metadata}),  # it is read while the mode is put aside
-    ):
-        yield
+    checkpointing = torch.utils.checkpoint
+    compared = {**checkpointing._allowed_determinism_checks_to_fns, "default": metadata}
+    yield torch, "compile", compiled
+    yield torch.jit, "script", compiled
+    yield torch.jit, "trace", compiled
+    yield torch.utils.data._utils.pin_memory, "pin_memory", pinned
+    yield torch.backends.cudnn, "is_acceptable", cudnn_is_acceptable
+    yield DeviceContext, "__torch_function__", run  # `making` asks for its device
+    yield checkpointing, "_allowed_determinism_checks_to_fns", compared  # read with the mode aside
