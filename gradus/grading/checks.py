@@ -18,6 +18,20 @@ def topic_of(path: Path) -> str:
     return path.stem.removeprefix(PREFIX)
 
 
+def parse_grader(path: Path) -> ast.Module:
+    """The syntax tree of a grader file.
+
+    Raises:
+        GraderError: If it cannot be read or parsed.
+    """
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise GraderError(f"{path}: cannot be read ({error}).") from error
+    except SyntaxError as error:
+        raise GraderError(f"{path}:{error.lineno}: {error.msg}.") from error
+
+
 @lru_cache(maxsize=64)
 def read_checks(path: Path) -> tuple[Check, ...]:
     """Every function with a `task` mark, in file order.
@@ -26,14 +40,8 @@ def read_checks(path: Path) -> tuple[Check, ...]:
         GraderError: If the file cannot be parsed, a mark is not made of literals, points are not a
             positive whole number, or a check has no docstring or a name that was used before.
     """
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise GraderError(f"{path}: cannot be read ({error}).") from error
-    except SyntaxError as error:
-        raise GraderError(f"{path}:{error.lineno}: {error.msg}.") from error
     found: dict[str, Check] = {}
-    for node in tree.body:
+    for node in parse_grader(path).body:
         if not isinstance(node, ast.FunctionDef):
             continue
         mark = mark_of(node, "task")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gradus.errors import GraderError
-from gradus.grading.checks import mark_of
+from gradus.grading.checks import mark_of, parse_grader
 
 FIXTURE = "threshold"
 
@@ -17,14 +17,8 @@ def bars_asked(grader: Path) -> dict[str, str]:
         GraderError: If the file cannot be parsed, a bar is asked for outside a check or in two checks, or
             its name is not written out.
     """
-    try:
-        tree = ast.parse(grader.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise GraderError(f"{grader}: cannot be read ({error}).") from error
-    except SyntaxError as error:
-        raise GraderError(f"{grader}:{error.lineno}: {error.msg}.") from error
     found: dict[str, str] = {}
-    for function in tree.body:
+    for function in parse_grader(grader).body:
         for line, bar in _bars(grader, function):
             if not isinstance(function, ast.FunctionDef) or mark_of(function, "task") is None:
                 raise GraderError(
