@@ -87,7 +87,8 @@ REFUSED = {
     "another shape": (grid(4), grid(3), "expected shape (3,), got (4,)"),
     "another dtype": (grid(2).long(), grid(2), "expected float32, got int64"),
     "another device": (torch.empty(2, device="meta"), grid(2),
-        "expected a tensor on cpu, got one on meta; make new tensors with device=x.device, and move others with .to(device)"),
+        "expected a tensor on cpu, got one on meta; make new tensors with device=x.device, and move "
+        "others with .to(device)"),
     "one value": (tensor([1.0, 2.0, 4.0]), grid(3),
         "expected 3 at [2], got 4; 1 of 3 values differ; expected [1, 2, 3], got [1, 2, 4]"),
     "a value of no axis": (tensor(3.0), tensor(2.0), "expected 2, got 3"),
