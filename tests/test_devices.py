@@ -97,6 +97,24 @@ def test_a_device_can_be_chosen(kit, run_pytest):
     assert none.ret == pytest.ExitCode.USAGE_ERROR
 
 
+@NO_GPU
+def test_gradus_check_says_in_one_sentence_that_there_is_no_gpu(kit):
+    done = subprocess.run(
+        [sys.executable, "-m", "gradus.cli", "check", "demo", "--device", "cuda"],
+        cwd=kit.root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("gradus: --device cuda: torch finds no CUDA device here")
+    assert "pytest" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("memory", ["much", "-1", "0", "nan", "inf"])
+def test_a_memory_limit_that_is_no_number_is_refused(kit, run_pytest, monkeypatch, memory):
+    monkeypatch.setenv("GRADUS_GPU_MEMORY", memory)
+    done = run_pytest()
+    done.stderr.fnmatch_lines([f"*GRADUS_GPU_MEMORY={memory}: how many GiB*"])
+
+
 def test_gradus_check_takes_a_device(kit):
     words = ["check", "demo.row_means", "--device", "simulated", "--submission", "solutions"]
     done = subprocess.run(

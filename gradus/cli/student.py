@@ -77,6 +77,7 @@ def check(
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
     from gradus.grading.checks import require_task
+    from gradus.grading.devices import problem
     from gradus.grading.supervise import grade_apart
     from gradus.submission.status import Status
 
@@ -84,9 +85,12 @@ def check(
     topic, task = split_target(course, target)
     tasks = [require_task(course.grader(topic), task)] if task else []
     where = submission.resolve() if submission else None
+    devices = [chosen.value for chosen in device or ()]
+    if lacking := problem(devices):
+        raise GradusError(lacking)
     report = grade_apart(
         course, topic, where, hidden=hidden, isolated=isolated, tasks=tasks, show=True,
-        devices=[chosen.value for chosen in device or ()],
+        devices=devices,
     )  # fmt: skip
     chosen = [t for t in report.topic(topic).tasks if not tasks or t.name in tasks]
     if any(c.status is Status.BROKEN for t in chosen for c in t.checks):

@@ -1,6 +1,7 @@
 """The devices that a check which takes `device` runs on: the CPU, and a GPU, real or simulated."""
 
 import contextlib
+import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -10,21 +11,27 @@ CPU, SIMULATED, CUDA = "cpu", "simulated", "cuda"
 CHOICES = (CPU, SIMULATED, CUDA)
 
 
-def require(wanted: Sequence[str]) -> None:
-    """See that the devices are there.
-
-    Raises:
-        pytest.UsageError: If a real GPU is asked for, and there is none.
-    """
+def problem(wanted: Sequence[str]) -> str:
+    """What is wrong with the devices that are asked for, and what to do; "" where nothing is."""
+    memory = os.environ.get("GRADUS_GPU_MEMORY", "1")
+    try:
+        enough = 0 < float(memory) < float("inf")
+    except ValueError:
+        enough = False
+    if not enough:
+        return (
+            f"GRADUS_GPU_MEMORY={memory}: how many GiB of a GPU a check may take, for instance 8."
+        )
     if CUDA not in wanted:
-        return
+        return ""
     import torch
 
-    if not torch.cuda.is_available():
-        raise pytest.UsageError(
-            "--device cuda: torch finds no CUDA device here (`gradus doctor` says more). "
-            "--device simulated finds most mistakes without one."
-        )
+    if torch.cuda.is_available():
+        return ""
+    return (
+        "--device cuda: torch finds no CUDA device here (`gradus doctor` says more). "
+        "--device simulated finds most mistakes without one."
+    )
 
 
 def parameters(

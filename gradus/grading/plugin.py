@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradus.grading.devices import CHOICES, parameters, require, torch_name
+from gradus.grading.devices import CHOICES, parameters, problem, torch_name
 from gradus.grading.marks import is_check
 from gradus.grading.stash import CASES
 
@@ -67,7 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "gpu: a test that needs a real GPU; skipped elsewhere.",
     ):
         config.addinivalue_line("markers", line)
-    require(config.getoption("--device"))
+    lacking = problem(config.getoption("--device"))
+    if lacking:
+        raise pytest.UsageError(lacking)
     config.pluginmanager.register(_Results(config), "gradus-results")
     if config.getoption("--isolated") and not config.getoption("numprocesses", None):
         _start_sandbox(config)

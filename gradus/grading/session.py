@@ -30,6 +30,7 @@ from gradus.grading.items import (
 )
 from gradus.grading.journal import GPU_LOST, Journal
 from gradus.grading.random_source import RandomSource
+from gradus.grading.reference import reference_passes
 from gradus.grading.report import Check
 from gradus.grading.results import Results
 from gradus.grading.stash import CASES
@@ -41,7 +42,6 @@ from gradus.submission.gpu import gpu_is_lost
 from gradus.submission.raised import raised
 from gradus.submission.settings import torch_settings_kept
 from gradus.submission.status import Status
-from gradus.submission.time_limit import time_limit
 
 _running: list[str] = []  # node ids of the checks that run in this process now
 
@@ -195,7 +195,9 @@ class GradingSession:
             if isinstance(call.excinfo.value, ProcessLost):
                 self._lost.add((str(item.path), check.name))
             if not verdict.certain:
-                verdict = with_reference_verdict(verdict, self.reference_passes(item))
+                verdict = with_reference_verdict(
+                    verdict, reference_passes(item, self.submissions, self.random_of(item))
+                )
         if case_of(item) != CPU and verdict.status is not Status.PASSED:
             submission._renew_if_gpu_is_lost()
             if gpu_is_lost():
@@ -253,25 +255,3 @@ class GradingSession:
             if check.name == name:
                 return check
         raise GraderError(f"{item.path}: {name} has a task mark that was not made by a decorator.")
-
-    def reference_passes(self, item: pytest.Item) -> bool | None:
-        """Whether the reference passes the same check; None where there is no reference here."""
-        reference = self.submissions.course_of(item).solution(topic_of(item.path))
-        if not reference.exists():
-            return None
-        hook = getattr(item.ihook, "pytest_timeout_cancel_timer", None)
-        if hook is not None:
-            hook(item=item)
-        known: Any = item  # pytest.Function keeps its resolved fixtures
-        if not set(known._fixtureinfo.argnames) <= set(known.funcargs):
-            return False  # a fixture of the grader failed: the check could not even begin
-        arguments = {name: known.funcargs[name] for name in known._fixtureinfo.argnames}
-        arguments["submission"] = self.submissions.make(item, reference)
-        if "random" in arguments:
-            arguments["random"] = self.random_of(item)
-        try:
-            with time_limit(60):
-                known.obj(**arguments)
-        except BaseException:  # any failure of the reference condemns the check
-            return False
-        return True

@@ -17,7 +17,7 @@ import cloudpickle
 import torch
 from torch import nn
 
-from gradus.isolation.shared import same_bits
+from gradus.isolation.snapshot import same_bits
 
 _PARTS = (torch.Tensor, torch.Generator)
 

@@ -13,16 +13,6 @@ Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 
 
-@rule(_T.copy_)
-def _copy(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
-    return func(*args, **kwargs)
-
-
-@rule(_T.data.__set__)
-def _set_data(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
-    return func(*args)
-
-
 @rule(_T.grad.__set__)
 def _set_grad(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     x, grad = args

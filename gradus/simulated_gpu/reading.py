@@ -43,7 +43,8 @@ def _get_device(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> int
 @rule(
     torch.is_floating_point, _T.item, _T.tolist, _T.__bool__, _T.__float__, _T.__int__, _T.__index__
 )
-@rule(_T.requires_grad_, _T.retain_grad)
+@rule(_T.requires_grad_, _T.retain_grad, _T.backward)
+@rule(_T.copy_, _T.data.__set__)  # from whichever device
 def _just_run(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     return func(*args, **kwargs)
 
@@ -127,8 +128,3 @@ def _register_hook(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> 
     x, hook = args[0], args[1] if len(args) > 1 else kwargs["hook"]
     place = Place(gpu.places.device(x))
     return func(x, functools.wraps(hook)(lambda g: hook(note_gradient(gpu, g, place))))
-
-
-@rule(_T.backward)
-def _backward(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
-    return func(*args, **kwargs)

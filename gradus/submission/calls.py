@@ -3,16 +3,13 @@
 Checks pass tensors, numbers, containers, modules and generators in, and get the like back.
 """
 
-import contextlib
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
-import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradus.submission.copies import copies
@@ -170,7 +167,7 @@ class StudentFunction:
 
     def observe_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observed:
         """Call with these very arguments, and tell what became of them."""
-        with _CallLog() as log, log.waits():
+        with _CallLog() as log:
             result = self.call_with(args, kwargs)
         return Observed(result, args, kwargs, tuple(sorted(log.names)))
 
@@ -208,16 +205,3 @@ class _CallLog(TorchFunctionMode):
             name.replace("torch.functional.", "torch."),
         }  # people write torch.einsum
         return func(*args, **(kwargs or {}))
-
-    @contextlib.contextmanager
-    def waits(self) -> Iterator[None]:
-        """Note waiting for a GPU too; torch has no hook for it."""
-        wait = torch.cuda.synchronize
-
-        @functools.wraps(wait)
-        def noted(*args: Any, **kwargs: Any) -> Any:
-            self.names.add("torch.cuda.synchronize")
-            return wait(*args, **kwargs)
-
-        with mock.patch.object(torch.cuda, "synchronize", noted):
-            yield

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gradus.isolation.decode import Decoder
 from gradus.isolation.encode import Encoder
-from gradus.isolation.shared import same_bits
+from gradus.isolation.snapshot import same_bits
 from gradus.isolation.wire import WireError, from_json, to_json
 from tests.attacks import wire_targets as targets
 from tests.attacks.wire_samples import (

@@ -1,0 +1,58 @@
+"""What a tensor holds, bit by bit: to see later whether it has changed."""
+
+from typing import Any
+
+import torch
+
+SMALL = 16_384  # elements of a tensor that is compared through NumPy
+
+
+class Snapshot:
+    """The bits of a tensor at some moment, to be compared with what it holds later."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._like = tensor.shape, tensor.dtype, tensor.device
+        self._view = _small_view(tensor)
+        self._pointer = tensor.data_ptr() if self._view is not None else 0
+        self._bits: Any = tensor.detach().clone() if self._view is None else self._view.tobytes()
+
+    def holds(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor is still the same, bit by bit."""
+        if (tensor.shape, tensor.dtype, tensor.device) != self._like:
+            return False
+        if self._view is None:
+            return same_bits(tensor.detach(), self._bits)
+        if tensor.data_ptr() == self._pointer:
+            return bool(self._view.tobytes() == self._bits)
+        view = _small_view(tensor)
+        return view is not None and bool(view.tobytes() == self._bits)
+
+
+def _small_view(tensor: torch.Tensor) -> Any:
+    """The memory of a small tensor as a NumPy array, ten times as quick to compare."""
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return None
+    if tensor.numel() > SMALL or not tensor.is_contiguous():
+        return None
+    try:
+        return tensor.detach().numpy()
+    except (TypeError, RuntimeError):  # bfloat16, conjugated
+        return None
+
+
+def same_bits(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
+    """Whether two tensors agree in shape, dtype, device and every bit; None agrees with None."""
+    if a is None or b is None:
+        return a is b
+    if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
+        return False
+    if a.device.type == "meta":
+        return True
+    return torch.equal(_bits(a), _bits(b))
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    """The bits of a tensor: NaN equals itself, and -0.0 differs from 0.0."""
+    dense = tensor.detach().to_dense().contiguous()  # strided ones are as they are
+    flat = dense.as_strided((dense.numel(),), (1,)).view(torch.uint8)
+    return flat.view(torch.int64) if flat.numel() % 8 == 0 and flat.numel() else flat
