@@ -13,7 +13,14 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}$", re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"^[ \t]*### ?(?:BEGIN|END) SOLUTION.*$", re.MULTILINE)
 _HINT = re.compile(r"^[ \t]*# HINT: (.+)$", re.MULTILINE)
-_CELL = re.compile(r"^# %%(?: \[(markdown)\])?[^\n]*$", re.MULTILINE)
+_CELL = re.compile(r"^# %%(?: \[(markdown)\])?([^\n]*)$", re.MULTILINE)
+PICTURE = "picture"  # the tag of a cell that draws one, for readers of the notebook: it is never graded
+_DRAWS = re.compile(rf'^# %% tags=\["{PICTURE}"\]\n.*?(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
+_INSTEAD = """\
+# %% [markdown]
+# (Here the notebook `exercises/{name}.ipynb` draws a picture.)
+
+"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class Cell:
     text: str
     line: int
     markdown: bool = False
+    picture: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,9 @@ def split_cells(source: str) -> list[Cell]:
     marks = list(_CELL.finditer(source))
     starts = [0, *(mark.end() + 1 for mark in marks)]
     ends = [*(mark.start() for mark in marks), len(source)]
-    kinds = [False, *(bool(mark[1]) for mark in marks)]
+    kinds = [(False, False), *((bool(m[1]), m[2] == f' tags=["{PICTURE}"]') for m in marks)]
     return [
-        Cell(source[start:end], source.count("\n", 0, start) + 1, kind)
+        Cell(source[start:end], source.count("\n", 0, start) + 1, *kind)
         for start, end, kind in zip(starts, ends, kinds, strict=True)
         if source[start:end].strip()
     ]
@@ -155,7 +163,7 @@ class Topic:
 
     @cached_property
     def stub(self) -> str:
-        """The file without the answers: each region becomes one `TODO` line."""
+        """The file without answers and pictures: each region becomes one `TODO` line."""
         parts = []
         at = 0
         for cell in self.cells:
@@ -166,7 +174,7 @@ class Topic:
                 text = _REGION.sub(rf"\g<1>{todo_line(task)}", text)
             parts += [self.source[at:start], text]
             at = start + len(cell.text)
-        return "".join(parts) + self.source[at:]
+        return _DRAWS.sub(_INSTEAD.format(name=self.name), "".join(parts) + self.source[at:])
 
     def _offset(self, cell: Cell) -> int:
         return sum(len(line) + 1 for line in self.source.split("\n")[: cell.line - 1])

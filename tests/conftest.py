@@ -43,6 +43,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
+            if path == "tests/test_answers.py":  # by topic and chunk, with which its ids begin
+                return "-".join(nodeid.split("-")[:2])
             return path if path in TOGETHER else nodeid
 
     return Scheduling(config, log)
@@ -50,10 +52,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(scope="session", autouse=True)
 def _light_plugins() -> Iterator[None]:
-    """Keep plugins that no check needs out of the pytest runs that tests start, wherever they start them.
-
-    Hypothesis's imports all of Hypothesis at the end of each run: a third of the time of a short one.
-    """
+    """Keep plugins that no check needs out of the pytest runs that tests start, wherever they start them."""
     with pytest.MonkeyPatch.context() as patch:
         words = [os.environ.get("PYTEST_ADDOPTS", ""), "-p no:hypothesispytest -p no:anyio"]
         patch.setenv("PYTEST_ADDOPTS", " ".join(words).strip())

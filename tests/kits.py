@@ -163,7 +163,7 @@ def write_kit(folder: Path, *, solution: str = SOLUTION, grader: str = GRADER) -
     (folder / "solutions" / "demo.py").write_text(solution, encoding="utf-8")
     (folder / "graders" / "test_demo.py").write_text(grader, encoding="utf-8")
     course = load_course(folder)
-    export(course)
+    export(course, course.topics)
     return course
 
 

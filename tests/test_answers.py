@@ -1,8 +1,6 @@
 """Graders are graded: wrong answers lose points on their task, unusual right answers get full marks."""
 
 import ast
-from collections.abc import Iterable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,23 +9,28 @@ import pytest
 from gradus.course import find_course
 from gradus.grading.checks import parse_grader
 from gradus.grading.report import TopicResult
-from gradus.grading.run import grade_here
 from gradus.submission.status import Status
 from gradus.topic import Topic
-from tests.answers import Answer, affected_by, answers_in, tasks_that_may_notice
+from tests.answers import affected_by, answers_in, tasks_that_may_notice
+from tests.graded_answers import Sides, Wanted, grade_many, lost, on_cpu
 from tests.kits import comparable
 
 pytestmark = pytest.mark.usefixtures("named_plugins")
 COURSE = find_course(Path(__file__).parent)
 TOPICS = {name: Topic.load(COURSE.solution(name)) for name in COURSE.topics}
+CHUNK = 25  # answers that are graded in one pytest run; conftest sends them to one worker
 
 
 def answers(room: str) -> list[object]:
-    """A pytest parameter for every answer in tests/<room>/."""
+    """A pytest parameter for every answer in tests/<room>/; ids begin with topic and chunk."""
     return [
-        pytest.param(topic, answer, id=f"{topic}-{answer.task}-{answer.about}".replace(" ", "_"))
+        pytest.param(
+            topic,
+            answer,
+            id=f"{topic}-{place // CHUNK}-{answer.task}-{answer.about}".replace(" ", "_"),
+        )
         for topic in COURSE.topics
-        for answer in answers_in(COURSE.root / "tests" / room / f"{topic}.py")
+        for place, answer in enumerate(answers_in(COURSE.root / "tests" / room / f"{topic}.py"))
     ]
 
 
@@ -51,46 +54,65 @@ def trained_checks(name: str) -> frozenset[str]:
     return frozenset(f.name for f in functions if "threshold" in {a.arg for a in f.args.args})
 
 
-def graded(name: str, answer: Answer, folder: Path, left_out: Iterable[str] = ()) -> TopicResult:
-    """Grade one answer with every check that could notice it, hidden ones too, on both sides of the wall."""
-    path = folder / f"{name}.py"
-    path.write_text(answer.source(TOPICS[name]), encoding="utf-8")
-    tasks = noticing(name, answer.task)
-    options = [f"--deselect=graders/test_{name}.py::{check}" for check in left_out]
-    result, behind = (
-        grade_here(COURSE, name, path, hidden=True, tasks=tasks, isolated=isolated, options=options)
-        for isolated in (False, True)
-    )
-    assert comparable(behind) == comparable(result)
-    return replace(result, tasks=tuple(task for task in result.tasks if task.name in tasks))
+@pytest.fixture(scope="session")
+def known() -> dict[str, Sides | Exception]:
+    """What this process has graded, by test."""
+    return {}
 
 
-def lost(result: TopicResult) -> dict[str, list[str]]:
-    """Messages of the checks that ran and did not pass, by task."""
-    fine = (Status.PASSED, Status.NOT_RUN)
-    found = {
-        task.name: [c.message for c in task.checks if c.status not in fine] for task in result.tasks
-    }
-    return {task: messages for task, messages in found.items() if messages}
+@pytest.fixture
+def graded(request, known, tmp_path) -> TopicResult:
+    """What every check that could notice the test's answer says of it, on both sides of the wall."""
+    nodeid = request.node.nodeid
+    if nodeid not in known:
+        same = [item for item in request.session.items if chunk_of(item) == chunk_of(request.node)]
+        grade_chunk(same, known, tmp_path)
+    sides = known[nodeid]
+    if isinstance(sides, Exception):
+        raise sides
+    here, behind = sides[False], sides[True]
+    assert comparable(behind) in (comparable(here), comparable(on_cpu(here)))
+    return here
+
+
+def chunk_of(item: pytest.Item) -> tuple[str, ...]:
+    """What tests have in common whose answers are graded together."""
+    function, _, name = item.nodeid.partition("[")
+    return function, *name.split("-")[:2]
+
+
+def grade_chunk(
+    items: list[pytest.Item], known: dict[str, Sides | Exception], folder: Path
+) -> None:
+    """Grade the answers of these tests; one that cannot be written down is its own test's failure."""
+    wanted: dict[str, Wanted] = {}
+    for number, item in enumerate(items):
+        name, answer = item.callspec.params["topic"], item.callspec.params["answer"]
+        path = folder / str(number) / f"{name}.py"
+        path.parent.mkdir()
+        try:
+            path.write_text(answer.source(TOPICS[name]), encoding="utf-8")
+        except ValueError as error:
+            known[item.nodeid] = error
+            continue
+        right = "mistake" not in item.originalname
+        slow = frozenset() if right or answer.baseline_of else trained_checks(name)
+        wanted[item.nodeid] = Wanted(path, answer.task, noticing(name, answer.task), right, slow)
+    known.update(zip(wanted, grade_many(COURSE, name, list(wanted.values())), strict=True))
 
 
 @pytest.mark.parametrize(("topic", "answer"), answers("mistakes"))
-def test_a_mistake_loses_points_on_its_task(topic, answer, tmp_path):
-    left_out = frozenset() if answer.baseline_of else trained_checks(topic)
-    result = graded(topic, answer, tmp_path, left_out)
-    if left_out and answer.task not in lost(result):  # then training has to tell
-        left_out, result = frozenset(), graded(topic, answer, tmp_path)
-    not_run = {c.check.name for c in result.checks() if c.status is Status.NOT_RUN}
-    assert not_run <= left_out
-    assert answer.task in lost(result), f"no check of {answer.task} noticed: {answer.about}"
-    elsewhere = set(lost(result)) - affected_by(TOPICS[topic], answer.task, mistakes_of(topic))
-    assert not elsewhere, f"{elsewhere} lost points too: {lost(result)}"
-    statuses = {check.status.value for check in result.checks()}
+def test_a_mistake_loses_points_on_its_task(topic, answer, graded):
+    not_run = {c.check.name for c in graded.checks() if c.status is Status.NOT_RUN}
+    assert not_run <= trained_checks(topic)
+    assert answer.task in lost(graded), f"no check of {answer.task} noticed: {answer.about}"
+    elsewhere = set(lost(graded)) - affected_by(TOPICS[topic], answer.task, mistakes_of(topic))
+    assert not elsewhere, f"{elsewhere} lost points too: {lost(graded)}"
+    statuses = {check.status.value for check in graded.checks()}
     assert "broken" not in statuses
     assert "todo" not in statuses
 
 
 @pytest.mark.parametrize(("topic", "answer"), answers("alternatives"))
-def test_an_unusual_right_answer_gets_full_marks(topic, answer, tmp_path):
-    result = graded(topic, answer, tmp_path)
-    assert (result.earned, result.complete) == (result.possible, True), lost(result)
+def test_an_unusual_right_answer_gets_full_marks(topic, answer, graded):
+    assert (graded.earned, graded.complete) == (graded.possible, True), lost(graded)

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from gradus.grading.run import grade_here
+from gradus.submission.notebook_source import read_notebook
 from tests.kits import (
     POINTS,
     answers,
@@ -53,6 +54,22 @@ def test_a_notebook_may_hold_magics_shell_lines_checks_and_other_languages(share
     result = grade(shared_kit, notebook(*cells), "demo.ipynb")
     assert problems(result) == ["demo.ipynb cell 7:3: ZeroDivisionError: division by zero"]
     assert earned(result) == POINTS
+
+
+def with_picture(text):
+    """A notebook whose last cell is one that draws a picture for the reader, and cannot be run."""
+    whole = nbformat.reads(text, as_version=4)
+    whole.cells.append(nbformat.v4.new_code_cell("1 / 0", metadata={"tags": ["picture"]}))
+    return whole
+
+
+def test_pictures_of_the_handout_are_not_run(shared_kit):
+    whole = with_picture(notebook(*code_cells(answers())))
+    for text in (nbformat.writes(whole), nbformat.writes(read_notebook(nbformat.writes(whole)))):
+        result = grade(shared_kit, text, "demo.ipynb")
+        assert (problems(result), earned(result)) == ([], POINTS)
+    module = grade(shared_kit, answers() + '\n# %% tags=["picture"]\n1 / 0\n')
+    assert (problems(module), earned(module)) == ([], POINTS)
 
 
 def test_a_notebook_of_format_3_is_graded(shared_kit):

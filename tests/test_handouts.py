@@ -45,6 +45,21 @@ def test_every_example_does_what_it_says(topic):
     assert not output, "".join(output)
 
 
+def test_every_picture_is_drawn_with_what_is_given(topic, monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib").use("agg")
+    import matplotlib.pyplot as plt
+
+    stub = tmp_path / "stub.py"  # a student reads on before everything is solved
+    stub.write_text(topic.stub, encoding="utf-8")
+    names = dict(vars(load_submission(stub, topic.name).module))
+    for cell in topic.cells:
+        if cell.picture:
+            exec(compile(cell.text, f"{topic.path}:{cell.line}", "exec"), names)
+            axes = [part for number in plt.get_fignums() for part in plt.figure(number).axes]
+            assert any(part.has_data() for part in axes), f"line {cell.line} draws nothing"
+            plt.close("all")
+
+
 def test_every_task_is_taught_before_it_is_asked(topic):
     before = ""
     for cell in topic.cells:

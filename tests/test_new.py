@@ -31,8 +31,8 @@ def test_a_new_topic_keeps_every_promise_before_a_word_of_it_is_changed(course):
     course = load_course(course.root)
     assert course.topics == ("sums",)
     assert "# my course" in (course.root / "course.toml").read_text("utf-8")
-    export(course)
-    assert not stale(course)
+    export(course, course.topics)
+    assert not stale(course, course.topics)
     right = grade_here(course, "sums", course.solution("sums"), hidden=True)
     assert (right.earned, right.complete) == (right.possible, True)
     assert grade_here(course, "sums", course.exercise("sums"), hidden=True).earned == 0

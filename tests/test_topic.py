@@ -76,6 +76,18 @@ def test_cells_know_their_lines():
     ]
 
 
+PICTURE = '# %% tags=["picture"]\nimport matplotlib.pyplot as plt\n\nplt.plot([1, 2])\n\n'
+
+
+def test_a_picture_is_for_the_notebook_alone(tmp_path):
+    head, tail = SOURCE.split("# %%\n", 1)
+    topic = load(tmp_path, f"{head}{PICTURE}# %%\n{tail}{PICTURE}")
+    assert [cell.picture for cell in topic.cells].count(True) == 2
+    assert "matplotlib" not in topic.stub
+    assert topic.stub.count("(Here the notebook `exercises/small.ipynb` draws a picture.)") == 2
+    assert topic.tasks == load(tmp_path, SOURCE).tasks
+
+
 def test_an_answer_takes_the_place_of_one_task(tmp_path):
     text = load(tmp_path, SOURCE).with_answer("one", "def one(x):\n    return -x\n")
     assert "return -x" in text

@@ -1,5 +1,6 @@
 """Write what is made from `solutions/<topic>.py`: the stub and both notebooks."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from gradus.course import Course
@@ -43,19 +44,19 @@ def outputs(course: Course, name: str) -> dict[Path, str]:
     }
 
 
-def stale(course: Course) -> dict[Path, str]:
+def stale(course: Course, topics: Iterable[str]) -> dict[Path, str]:
     """Generated files that are missing or not as they must be, with what they must hold."""
     found = {}
-    for name in course.topics:
+    for name in topics:
         for path, text in outputs(course, name).items():
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 found[path] = text
     return found
 
 
-def export(course: Course) -> list[Path]:
+def export(course: Course, topics: Iterable[str]) -> list[Path]:
     """Write every generated file that is stale; returns them."""
-    files = stale(course)
+    files = stale(course, topics)
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")

@@ -13,7 +13,7 @@ from nbgrader.preprocessors import ClearOutput, ClearSolutions, ComputeChecksums
 
 from gradus.errors import TopicError
 from gradus.grading.report import Check
-from gradus.topic import Topic, todo_line
+from gradus.topic import PICTURE, Topic, todo_line
 
 SCHEMA = 3  # of nbgrader's cell metadata
 CHECK_PREFIX = "check-"  # grade_id of the cell that grades a task
@@ -53,9 +53,10 @@ def source_notebook(topic: Topic, checks: tuple[Check, ...]) -> Any:
     cells = []
     given = 0
     for cell in plain.cells:
-        cell.metadata = {}
+        draws = PICTURE in cell.metadata.get("tags", [])
+        cell.metadata = {"tags": [PICTURE]} if draws else {}
         cells.append(cell)
-        if cell.cell_type != "code":
+        if cell.cell_type != "code" or draws:
             continue
         task = _task_in(topic, cell.source)
         if task is not None:

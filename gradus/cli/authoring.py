@@ -12,6 +12,7 @@ from gradus.errors import GradusError
 
 @app.command(rich_help_panel="For authors")
 def export(
+    topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say what is stale.")] = False,
 ) -> None:
     """Write stubs and notebooks from solutions/."""
@@ -19,12 +20,13 @@ def export(
     from gradus.authoring.export import stale
 
     course = find_course()
+    topics = [course.require(topic)] if topic else course.topics
     if check:
-        files = list(stale(course))
+        files = list(stale(course, topics))
         for path in files:
             typer.echo(f"{path.relative_to(course.root)} is stale; run `gradus export`")
         raise typer.Exit(NOT_YET if files else 0)
-    for path in write_files(course):
+    for path in write_files(course, topics):
         typer.echo(f"wrote {path.relative_to(course.root)}")
 
 

@@ -31,7 +31,7 @@ def course(
     from gradus.classroom.course_folder import build_course
 
     kit = find_course()
-    old = [path for path in stale(kit) if path.parent.name == "solutions"]
+    old = [path for path in stale(kit, kit.topics) if path.parent.name == "solutions"]
     if old:
         raise GradusError(f"{old[0].relative_to(kit.root)} is stale. Run `gradus export` first.")
     topics = build_course(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradus.errors import SubmissionError
+from gradus.topic import PICTURE
 
 _CHECK_CALL = re.compile(r"^\s*check\(.*\)\s*;?\s*(#.*)?$")
 _MAYBE_MAGIC = re.compile(
@@ -74,11 +75,20 @@ def _essence(cell: dict[str, Any]) -> Any:
     kinds = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
     essence = kinds.get(str(cell.get("cell_type")), nbformat.v4.new_raw_cell)(_text(cell))
     metadata = cell.get("metadata")
+    if _draws(cell):
+        essence.metadata["tags"] = [PICTURE]
     if isinstance(metadata, dict) and "nbgrader" in metadata:
         essence.metadata["nbgrader"] = metadata["nbgrader"]
     elif essence.cell_type == "markdown" and "attachments" in cell:
         essence["attachments"] = cell["attachments"]
     return nbformat.from_dict(essence)
+
+
+def _draws(cell: dict[str, Any]) -> bool:
+    """Whether a cell draws a picture of the handout: nothing of it is graded, so it is not run."""
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return isinstance(tags, list) and PICTURE in tags
 
 
 def _text(cell: dict[str, Any]) -> str:
@@ -93,7 +103,7 @@ def code_cells(text: str) -> list[CodeCell]:
     """
     found = []
     for number, cell in enumerate(_cells(text), start=1):
-        if cell.get("cell_type") != "code":
+        if cell.get("cell_type") != "code" or _draws(cell):
             continue
         lines = _text(cell).splitlines()
         if lines and lines[0].lstrip().startswith("%%"):

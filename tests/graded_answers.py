@@ -1,0 +1,122 @@
+"""Many answers to one topic, graded in one pytest run: starting one takes longer than most checks do."""
+
+import contextlib
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from gradus.course import Course
+from gradus.grading.devices import CPU, SIMULATED, case_of
+from gradus.grading.plugin import SESSION
+from gradus.grading.report import Case, TopicResult
+from gradus.grading.run import QUIET, arguments
+from gradus.grading.session import GradingSession
+from gradus.submission.status import Status
+
+Sides = dict[bool, TopicResult]  # in this process (`False`), and behind the wall (`True`)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An answer to `task`, and the tasks to grade.
+
+    A right answer meets everything on both sides. A wrong one meets the checks in `slow` only where no other
+    check of its task notices it, and behind the wall no simulated GPU.
+    """
+
+    path: Path
+    task: str
+    tasks: Sequence[str]
+    right: bool
+    slow: frozenset[str] = frozenset()
+
+
+class _Grading:
+    """A pytest plugin that runs the collected checks once for each submission and side of the wall."""
+
+    def __init__(self, topic: str, wanted: Sequence[Wanted]) -> None:
+        self._topic, self._wanted = topic, wanted
+        self.results: list[Sides] = []
+        self.failure: BaseException | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Take the place of pytest's own loop."""
+        here = Path.cwd()
+        try:
+            for wanted in self._wanted:
+                sides = self._both(session, wanted)
+                if wanted.slow and wanted.task not in lost(sides[False]):
+                    sides = self._both(session, replace(wanted, slow=frozenset()))
+                self.results.append(sides)
+                os.chdir(here)
+        except BaseException as error:  # pytest would print it; the caller is to have it
+            self.failure = error
+        return True
+
+    def _both(self, session: pytest.Session, wanted: Wanted) -> Sides:
+        return {isolated: self._grade(session, wanted, isolated) for isolated in (False, True)}
+
+    def _grade(self, session: pytest.Session, wanted: Wanted, isolated: bool) -> TopicResult:
+        """One submission, on one side. Fixtures that serve a whole file are kept for the next one."""
+        config = session.config
+        config.option.submission, config.option.isolated = wanted.path, isolated
+        grading = config.stash[SESSION] = GradingSession(config)
+        items = [item for item in session.items if _runs(item, wanted, isolated)]
+        for item, following in zip(items, [*items[1:], session.items[0]], strict=True):
+            item._report_sections.clear()
+            item.user_properties.clear()
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+        grading.submissions.close()
+        result = grading.results.report().topic(self._topic)
+        return replace(result, tasks=tuple(t for t in result.tasks if t.name in wanted.tasks))
+
+
+def _runs(item: pytest.Item, wanted: Wanted, isolated: bool) -> bool:
+    mark = item.get_closest_marker("task")
+    assert mark is not None
+    if mark.args[0] not in wanted.tasks or getattr(item, "originalname", item.name) in wanted.slow:
+        return False
+    return wanted.right or not isolated or case_of(item) == CPU
+
+
+def on_cpu(result: TopicResult) -> TopicResult:
+    """The same without the cases of the simulated GPU."""
+    tasks = tuple(
+        replace(task, checks=tuple(replace(c, cases=_cpu_cases(c.cases)) for c in task.checks))
+        for task in result.tasks
+    )
+    return replace(result, tasks=tasks)
+
+
+def _cpu_cases(cases: Sequence[Case]) -> tuple[Case, ...]:
+    return tuple(case for case in cases if SIMULATED not in case.id)
+
+
+def lost(result: TopicResult) -> dict[str, list[str]]:
+    """Messages of the checks that ran and did not pass, by task."""
+    fine = (Status.PASSED, Status.NOT_RUN)
+    found = {
+        task.name: [c.message for c in task.checks if c.status not in fine] for task in result.tasks
+    }
+    return {task: messages for task, messages in found.items() if messages}
+
+
+def grade_many(course: Course, topic: str, wanted: Sequence[Wanted]) -> list[Sides]:
+    """For each submission its results on both sides of the wall.
+
+    Hidden checks are run too. Devices are the CPU and the simulated GPU, which both sides have everywhere.
+    """
+    plugin = _Grading(topic, wanted)
+    words = arguments(course, topic, None, hidden=True, devices=(CPU, SIMULATED))
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        pytest.main([*words, *QUIET], plugins=[plugin])
+    if plugin.failure is not None:
+        raise plugin.failure
+    assert len(plugin.results) == len(wanted), output.getvalue()[-2000:]
+    return plugin.results
