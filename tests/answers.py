@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from gradus.authoring.notice import affected_by, tasks_that_may_notice
+from gradus.grading.checks import parse_grader
 from gradus.topic import Topic
 
 __all__ = [
-    "Answer", "affected_by", "alternative", "answers_in", "edit", "mistake", "tasks_that_may_notice"
+    "Answer", "affected_by", "alternative", "answers_in", "edit", "mistake", "tasks_that_may_notice",
+    "trained_checks",
 ]  # fmt: skip
 
 
@@ -74,6 +76,12 @@ def answers_in(path: Path) -> list[Answer]:
     """Every answer of a file: those of its list `EDITS`, then the marked definitions."""
     source = path.read_text(encoding="utf-8")
     return [*runpy.run_path(str(path)).get("EDITS", []), *_marked(source)]
+
+
+def trained_checks(grader: Path) -> frozenset[str]:
+    """Checks that train a network for seconds: those that compare with a bar."""
+    functions = [node for node in parse_grader(grader).body if isinstance(node, ast.FunctionDef)]
+    return frozenset(f.name for f in functions if "threshold" in {a.arg for a in f.args.args})
 
 
 def _marked(source: str) -> Iterator[Answer]:

@@ -1,17 +1,15 @@
 """Graders are graded: wrong answers lose points on their task, unusual right answers get full marks."""
 
-import ast
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from gradus.course import find_course
-from gradus.grading.checks import parse_grader
 from gradus.grading.report import TopicResult
 from gradus.submission.status import Status
 from gradus.topic import Topic
-from tests.answers import affected_by, answers_in, tasks_that_may_notice
+from tests.answers import affected_by, answers_in, tasks_that_may_notice, trained_checks
 from tests.graded_answers import Sides, Wanted, grade_many, lost, on_cpu
 from tests.kits import comparable
 
@@ -43,15 +41,6 @@ def noticing(name: str, task: str) -> list[str]:
 def mistakes_of(name: str) -> Path:
     """A topic's file of known wrong answers."""
     return COURSE.root / "tests" / "mistakes" / f"{name}.py"
-
-
-@cache
-def trained_checks(name: str) -> frozenset[str]:
-    """Checks that train a network for seconds: those that compare with a bar."""
-    functions = [
-        n for n in parse_grader(COURSE.grader(name)).body if isinstance(n, ast.FunctionDef)
-    ]
-    return frozenset(f.name for f in functions if "threshold" in {a.arg for a in f.args.args})
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +85,7 @@ def grade_chunk(
             known[item.nodeid] = error
             continue
         right = "mistake" not in item.originalname
-        slow = frozenset() if right or answer.baseline_of else trained_checks(name)
+        slow = frozenset() if right or answer.baseline_of else trained_checks(COURSE.grader(name))
         wanted[item.nodeid] = Wanted(path, answer.task, noticing(name, answer.task), right, slow)
     known.update(zip(wanted, grade_many(COURSE, name, list(wanted.values())), strict=True))
 
@@ -104,7 +93,7 @@ def grade_chunk(
 @pytest.mark.parametrize(("topic", "answer"), answers("mistakes"))
 def test_a_mistake_loses_points_on_its_task(topic, answer, graded):
     not_run = {c.check.name for c in graded.checks() if c.status is Status.NOT_RUN}
-    assert not_run <= trained_checks(topic)
+    assert not_run <= trained_checks(COURSE.grader(topic))
     assert answer.task in lost(graded), f"no check of {answer.task} noticed: {answer.about}"
     elsewhere = set(lost(graded)) - affected_by(TOPICS[topic], answer.task, mistakes_of(topic))
     assert not elsewhere, f"{elsewhere} lost points too: {lost(graded)}"
