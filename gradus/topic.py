@@ -14,7 +14,9 @@ _REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}$", re.MULTILINE | re
 _MARKER = re.compile(r"^[ \t]*### ?(?:BEGIN|END) SOLUTION.*$", re.MULTILINE)
 _HINT = re.compile(r"^[ \t]*# HINT: (.+)$", re.MULTILINE)
 _CELL = re.compile(r"^# %%(?: \[(markdown)\])?([^\n]*)$", re.MULTILINE)
-PICTURE = "picture"  # the tag of a cell that draws one, for readers of the notebook: it is never graded
+PICTURE = (
+    "picture"  # the tag of a cell that draws one, for readers of the notebook: it is never graded
+)
 _DRAWS = re.compile(rf'^# %% tags=\["{PICTURE}"\]\n.*?(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
 _INSTEAD = """\
 # %% [markdown]

@@ -104,6 +104,25 @@ class Squares(Dataset):
         return torch.tensor([float(i)]), i**2
 
 
+MOVE = """
+def move(model):
+    model.double()
+    model(torch.ones(4, 3, dtype=torch.float64))
+    model[1].running_mean = model[1].running_mean + 1
+"""
+
+
+def test_buffers_that_the_student_replaces_are_mirrored_back(tmp_path):
+    def check(submission):
+        model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+        for _ in range(2):
+            submission.move(model)
+        return model.state_dict()
+
+    here, behind = both(tmp_path, check, MOVE)
+    assert behind == here
+
+
 def test_optimizers_and_modes_are_mirrored_back(load):
     submission = load("""
         def step(optimizer, model):

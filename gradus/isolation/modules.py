@@ -17,6 +17,13 @@ from gradus.isolation.wire import WireError
 _OWN = {"training", "_structure"}
 
 
+def keep_buffer(module: nn.Module, name: str, buffer: torch.Tensor | None) -> None:
+    """Let `buffer` be that of the module again, with what has taken its place since."""
+    new = module._buffers.get(name)
+    if buffer is not None and new is not None and new is not buffer:
+        buffer.data, module._buffers[name] = new.detach(), buffer
+
+
 class RemoteModule(Remote, nn.Module):
     """Stands for one module of the student's, or one inside it."""
 
@@ -39,9 +46,7 @@ class RemoteModule(Remote, nn.Module):
         before = dict(self._buffers)
         nn.Module._apply(self, fn, recurse)  # type: ignore[no-untyped-call]
         for name, buffer in before.items():
-            new = self._buffers[name]
-            if buffer is not None and new is not None and new is not buffer:
-                buffer.data, self._buffers[name] = new, buffer
+            keep_buffer(self, name, buffer)
         return self
 
     def __getattr__(self, name: str) -> Any:

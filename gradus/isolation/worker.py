@@ -25,7 +25,7 @@ from gradus.isolation.channel import Channel, ChannelClosed
 from gradus.isolation.decode import Decoder
 from gradus.isolation.exceptions import describe_exception
 from gradus.isolation.handles import Message
-from gradus.isolation.modules import fingerprint, structure
+from gradus.isolation.modules import fingerprint, keep_buffer, structure
 from gradus.isolation.objects import load, same_state, state_of
 from gradus.isolation.operations import Operations
 from gradus.isolation.output import Printed
@@ -58,6 +58,9 @@ class Worker(Operations, Peer):
         self._submission: Submission | None = None
         self._twins: dict[int, Any] = {}  # number -> what stands here for an object of the judge's
         self._states: dict[int, Any] = {}  # number -> its state, as the judge knows it
+        self._buffers: list[
+            tuple[nn.Module, str, torch.Tensor | None]
+        ] = []  # of the judge's modules
         self._modules: dict[int, list[Any]] = {}  # number -> fingerprint of what the judge knows
         self._of_check = contextlib.ExitStack()
 
@@ -109,6 +112,7 @@ class Worker(Operations, Peer):
             self._of_check.enter_context(limited_memory())
         self._twins.clear()
         self._states.clear()
+        self._buffers.clear()
         if self._submission is not None:
             self._submission._last_call = None
 
@@ -147,6 +151,12 @@ class Worker(Operations, Peer):
     def more(self, message: Message) -> dict[str, Any]:
         """What was printed, the last call for the failure message, and what changed of known objects."""
         more: dict[str, Any] = dict(self.printed.take())
+        for (
+            owner,
+            name,
+            buffer,
+        ) in self._buffers:  # `.to()` and assignment put new tensors in their place
+            keep_buffer(owner, name, buffer)
         record = self._submission._last_call if self._submission is not None else None
         if record is not None:
             more["record"] = [record.text, record.returned]
@@ -216,6 +226,11 @@ class Worker(Operations, Peer):
         made = load(data, parts) if numbers else []  # none: what was sent before serves again
         for number, value in zip(numbers, made, strict=True):
             self._twins[number] = value
+            if isinstance(value, nn.Module):
+                parts_of = value.modules()
+                self._buffers += [
+                    (p, name, buffer) for p in parts_of for name, buffer in p._buffers.items()
+                ]
             if state_of(value) is not None:
                 self._states[number] = copy.deepcopy(state_of(value))
 

@@ -85,4 +85,6 @@ def pieces_of(path: Path, shown: str, data: bytes) -> list[Piece]:
         return [Piece(cell.text, f"{shown} cell {cell.number}", 1) for cell in code_cells(text)]
     cells = split_cells(text)
     linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
-    return [Piece(cell.text, shown, cell.line) for cell in cells if not (cell.markdown or cell.picture)]
+    return [
+        Piece(cell.text, shown, cell.line) for cell in cells if not (cell.markdown or cell.picture)
+    ]

@@ -44,12 +44,7 @@ def main() -> None:
     )
     ratio = ours / torch_and_pytest
     print(f"pytest graders/test_tensors.py / python -c {bare!r}: {ratio:.2f} (goal at most 1.8)")
-    ours, base = side_by_side(lambda: grade("graders"), lambda: seconds("-c", bare))
-    print(f"all topics, seconds: {ours:.1f} (goal at most 12 for three topics on two cores)")
-    print(f"all topics / python -c {bare!r}: {ours / base:.2f} (no goal)")
-    isolated, here = side_by_side(lambda: grade("graders", "--isolated"), lambda: grade("graders"))
-    print(f"all topics, isolated / in-process: {isolated / here:.2f} (goal at most 1.5)")
-    for beside in ("wall.py", "simulated_gpu.py"):
+    for beside in ("topics.py", "wall.py", "simulated_gpu.py"):
         subprocess.run(
             [sys.executable, str(Path(__file__).with_name(beside))], cwd=ROOT, check=True
         )
