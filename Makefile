@@ -1,11 +1,11 @@
-# make setup | demo | test | lint | bench | export.  Needs Python 3.10 or newer; everything goes into .venv.
+# make setup | demo | test | test-answers | lint | bench | export.  Needs Python 3.10 or newer; everything goes into .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: setup demo test lint bench export
+.PHONY: setup demo test test-answers lint bench export
 .SILENT:
 
 setup: $(STAMP)
@@ -30,6 +30,9 @@ lint: setup
 test: lint
 	$(BIN)/gradus export --check
 	$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadscope
+
+test-answers: setup     # each wrong answer on both sides of the wall too: about twice as long as in `make test`
+	GRADUS_ALL_ANSWERS_BEHIND_THE_WALL=1 $(BIN)/python -m pytest tests/test_answers.py -n $(WORKERS) --dist loadscope
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py

@@ -17,21 +17,22 @@ from gradus.grading.run import QUIET, arguments
 from gradus.grading.session import GradingSession
 from gradus.submission.status import Status
 
-Sides = dict[bool, TopicResult]  # in this process (`False`), and behind the wall (`True`)
+Sides = dict[bool, TopicResult]  # in this process (`False`), and maybe behind the wall (`True`)
 
 
 @dataclass(frozen=True)
 class Wanted:
     """An answer to `task`, and the tasks to grade.
 
-    A right answer meets everything on both sides. A wrong one meets the checks in `slow` only where no other
-    check of its task notices it, and behind the wall no simulated GPU.
+    A right answer meets everything. A wrong one meets the checks in `slow` only where no other check of its
+    task notices it, and behind the wall no simulated GPU.
     """
 
     path: Path
     task: str
     tasks: Sequence[str]
     right: bool
+    behind: bool
     slow: frozenset[str] = frozenset()
 
 
@@ -49,17 +50,18 @@ class _Grading:
         here = Path.cwd()
         try:
             for wanted in self._wanted:
-                sides = self._both(session, wanted)
+                sides = self._sides(session, wanted)
                 if wanted.slow and wanted.task not in lost(sides[False]):
-                    sides = self._both(session, replace(wanted, slow=frozenset()))
+                    sides = self._sides(session, replace(wanted, slow=frozenset()))
                 self.results.append(sides)
                 os.chdir(here)
         except BaseException as error:  # pytest would print it; the caller is to have it
             self.failure = error
         return True
 
-    def _both(self, session: pytest.Session, wanted: Wanted) -> Sides:
-        return {isolated: self._grade(session, wanted, isolated) for isolated in (False, True)}
+    def _sides(self, session: pytest.Session, wanted: Wanted) -> Sides:
+        sides = (False, True) if wanted.behind else (False,)
+        return {isolated: self._grade(session, wanted, isolated) for isolated in sides}
 
     def _grade(self, session: pytest.Session, wanted: Wanted, isolated: bool) -> TopicResult:
         """One submission, on one side. Fixtures that serve a whole file are kept for the next one."""
@@ -107,7 +109,7 @@ def lost(result: TopicResult) -> dict[str, list[str]]:
 
 
 def grade_many(course: Course, topic: str, wanted: Sequence[Wanted]) -> list[Sides]:
-    """For each submission its results on both sides of the wall.
+    """For each submission its results in this process, and behind the wall where that is wanted.
 
     Hidden checks are run too. Devices are the CPU and the simulated GPU, which both sides have everywhere.
     """
