@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.authoring.notice import affected_by, tasks_that_may_notice
-from gradus.grading.checks import parse_grader
+from gradus.grading.checks import parse_grader, read_checks
 from gradus.topic import Topic
 
 __all__ = [
@@ -80,8 +80,9 @@ def answers_in(path: Path) -> list[Answer]:
 
 def trained_checks(grader: Path) -> frozenset[str]:
     """Checks that train a network for seconds: those that compare with a bar."""
-    functions = [node for node in parse_grader(grader).body if isinstance(node, ast.FunctionDef)]
-    return frozenset(f.name for f in functions if "threshold" in {a.arg for a in f.args.args})
+    nodes = {n.name: n for n in parse_grader(grader).body if isinstance(n, ast.FunctionDef)}
+    checks = [nodes[check.name] for check in read_checks(grader)]
+    return frozenset(c.name for c in checks if "threshold" in {a.arg for a in c.args.args})
 
 
 def _marked(source: str) -> Iterator[Answer]:
