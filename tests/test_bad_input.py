@@ -1,5 +1,6 @@
 """Whatever is handed in, pytest goes on: it costs the points that it must, and the message tells why."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,24 @@ def test_an_endless_loop_when_loaded_costs_its_statement_alone(shared_kit, monke
         "demo.py:25: ran longer than 2 s while the file was loaded; left out"
     ]
     assert earned(result) == POINTS
+
+
+def test_a_time_limit_lets_an_import_come_to_its_end(kit):
+    grader = kit.grader("demo")
+    text = grader.read_text(encoding="utf-8")
+    mark = '@pytest.mark.task("row_means", points=2)'
+    grader.write_text(text.replace(mark, f"@pytest.mark.timeout(1)\n{mark}"), encoding="utf-8")
+    module = kit.root / "slow_to_import.py"
+    module.write_text("import time\n\ntime.sleep(1.5)\ntimes = [1]\n", encoding="utf-8")
+    loops = """
+def row_means(table):
+    from slow_to_import import times
+    while True:
+        times[0] += 1
+"""
+    result = grade(kit, answers(row_means=loops))
+    assert statuses(result)["one_mean_for_each_row"] == "timeout"
+    assert sys.modules.pop("slow_to_import").times[0] > 1
 
 
 def test_megabytes_of_output_reach_neither_terminal_nor_report(kit, run_pytest):
