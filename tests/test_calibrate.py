@@ -151,6 +151,12 @@ def test_pictures_and_page_show_every_bar(measured):
         assert f"](thresholds/demo.{name}.svg)" in text
 
 
+def test_a_table_that_is_not_measured_yet_is_left_out_of_the_page():
+    measured = {"demo": {**next(iter(TABLES.values()))}}
+    waiting = {**measured, "later": {"bar": {"step": 0.1}}}
+    assert page_text("", waiting) == page_text("", measured)
+
+
 def test_a_run_that_was_killed_goes_on_where_it_was_and_comments_are_no_change(kit):
     for path in (kit.solution("demo"), kit.grader("demo")):
         with path.open("a", encoding="utf-8") as file:

@@ -40,6 +40,8 @@ def write_page(course: Course, tables: Mapping[str, Any]) -> bool:
 def _sections(tables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
     for topic, bars in tables.items():
         for name, table in bars.items():
+            if "threshold" not in table:
+                continue  # the author has written about it, and measured nothing yet
             yield f"### {topic}.{name}: {table['direction']} {table['threshold']:g}\n"
             yield f"![{topic}.{name}](thresholds/{topic}.{name}.svg)\n"
             yield "| answer | seeds | mean | standard deviation | lowest | highest |"
