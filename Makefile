@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-WORKERS ?= 2
+# More than cores: some tests wait for a time limit or for another process.
+WORKERS ?= 3
 
 .PHONY: setup demo test test-answers lint bench export
 .SILENT:

@@ -93,6 +93,8 @@ def _marked(source: str) -> Iterator[Answer]:
             if isinstance(mark, ast.Call) and ast.unparse(mark.func) in ("mistake", "alternative"):
                 task, about = (ast.literal_eval(word) for word in mark.args)
                 marks = {str(word.arg): ast.literal_eval(word.value) for word in mark.keywords}
+                others = [f"@{ast.unparse(m)}\n" for m in node.decorator_list if m is not mark]
                 text = "".join(lines[node.lineno - 1 : node.end_lineno])
+                text = "".join([*others, text.replace(f" {node.name}", f" {task}", 1)])
                 answer = edit(task, about, "", "", **marks)
-                yield replace(answer, text=text.replace(f" {node.name}", f" {task}", 1))
+                yield replace(answer, text=text)
