@@ -1474,6 +1474,49 @@ def test_targets_are_those_of_the_settings(submission, random, what):
         )
 
 
+def training_steps(student, env, settings):
+    """How many optimizer steps train_dqn takes in each setting; torch's own optimizers count."""
+    import torch
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    counts = []
+    for steps, more in settings:
+        counts.append(0)
+
+        def count(optimizer, args, kwargs):
+            counts[-1] += 1
+
+        hook = register_optimizer_step_post_hook(count)
+        try:
+            student.train_dqn(env, steps, torch.Generator().manual_seed(0), hidden=4, **more)
+        finally:
+            hook.remove()
+    return counts
+
+
+@pytest.mark.task("train_dqn", points=1)
+@pytest.mark.timeout(60)
+def test_training_waits_for_a_batch_and_for_its_turn(submission):
+    """train_dqn learns at every train_every-th step, from warmup on, once the memory holds a batch."""
+    import gymnasium as gym
+
+    settings = [
+        (40, {"batch_size": 2, "warmup": 8, "train_every": 8}),
+        (30, {"batch_size": 20, "warmup": 0, "train_every": 1}),
+    ]
+    every, early = submission.probe(training_steps, gym.make("CartPole-v1"), settings)
+    if every > 0 and not 3 <= every <= 5:
+        fail(
+            f"40 steps with warmup 8 and train_every 8: expected 4 training steps, got {every}: train "
+            "where step % train_every == 0"
+        )
+    if early > 0 and not 9 <= early <= 11:
+        fail(
+            f"30 steps with batches of 20 and warmup 0: expected about 10 training steps, got {early}: "
+            "only from step `warmup` on, and once the memory holds a batch"
+        )
+
+
 @pytest.mark.task("train_dqn", points=1)
 @pytest.mark.timeout(60)
 def test_gradients_are_cleared(submission, random):

@@ -323,6 +323,10 @@ EDITS = [
         "if terminated or truncated:",
         "if terminated:",
     ),
+    edit("train_dqn", "train_every is not used", " and step % train_every == 0", ""),
+    edit(
+        "train_dqn", "learns before the memory holds a batch", " and len(buffer) >= batch_size", ""
+    ),
     edit("train_dqn", "the first observation for ever", "observation = next_observation", "pass"),
     edit(
         "train_dqn",
