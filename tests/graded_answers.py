@@ -12,7 +12,7 @@ import pytest
 from gradus.course import Course
 from gradus.grading.devices import CPU, SIMULATED, case_of
 from gradus.grading.plugin import SESSION
-from gradus.grading.report import Case, TopicResult
+from gradus.grading.report import TopicResult
 from gradus.grading.run import QUIET, arguments
 from gradus.grading.session import GradingSession
 from gradus.submission.status import Status
@@ -24,8 +24,8 @@ Sides = dict[bool, TopicResult]  # in this process (`False`), and maybe behind t
 class Wanted:
     """An answer to `task`, and the tasks to grade.
 
-    A right answer meets everything. A wrong one meets the checks in `slow` only where no other check of its
-    task notices it, and behind the wall no simulated GPU.
+    A right answer meets everything. A wrong one meets the checks in `slow`, and the simulated GPU, only where
+    no other check of its task notices it.
     """
 
     path: Path
@@ -51,8 +51,8 @@ class _Grading:
         try:
             for wanted in self._wanted:
                 sides = self._sides(session, wanted)
-                if wanted.slow and wanted.task not in lost(sides[False]):
-                    sides = self._sides(session, replace(wanted, slow=frozenset()))
+                if not wanted.right and wanted.task not in lost(sides[False]):
+                    sides = self._sides(session, replace(wanted, right=True, slow=frozenset()))
                 self.results.append(sides)
                 os.chdir(here)
         except BaseException as error:  # pytest would print it; the caller is to have it
@@ -68,7 +68,7 @@ class _Grading:
         config = session.config
         config.option.submission, config.option.isolated = wanted.path, isolated
         grading = config.stash[SESSION] = GradingSession(config)
-        items = [item for item in session.items if _runs(item, wanted, isolated)]
+        items = [item for item in session.items if _runs(item, wanted)]
         for item, following in zip(items, [*items[1:], session.items[0]], strict=True):
             item._report_sections.clear()
             item.user_properties.clear()
@@ -78,25 +78,12 @@ class _Grading:
         return replace(result, tasks=tuple(t for t in result.tasks if t.name in wanted.tasks))
 
 
-def _runs(item: pytest.Item, wanted: Wanted, isolated: bool) -> bool:
+def _runs(item: pytest.Item, wanted: Wanted) -> bool:
     mark = item.get_closest_marker("task")
     assert mark is not None
     if mark.args[0] not in wanted.tasks or getattr(item, "originalname", item.name) in wanted.slow:
         return False
-    return wanted.right or not isolated or case_of(item) == CPU
-
-
-def on_cpu(result: TopicResult) -> TopicResult:
-    """The same without the cases of the simulated GPU."""
-    tasks = tuple(
-        replace(task, checks=tuple(replace(c, cases=_cpu_cases(c.cases)) for c in task.checks))
-        for task in result.tasks
-    )
-    return replace(result, tasks=tasks)
-
-
-def _cpu_cases(cases: Sequence[Case]) -> tuple[Case, ...]:
-    return tuple(case for case in cases if SIMULATED not in case.id)
+    return wanted.right or case_of(item) == CPU
 
 
 def lost(result: TopicResult) -> dict[str, list[str]]:
