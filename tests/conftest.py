@@ -99,6 +99,7 @@ def run_pytest(
     monkeypatch.chdir(kit.root)
     monkeypatch.setenv("COLUMNS", "80")
     quiet = ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    quiet += ["-p", "no:hypothesispytest"]  # pytester discards PYTEST_ADDOPTS
 
     def run(*words: object) -> pytest.RunResult:
         files = any(str(word).startswith("graders") for word in words)
