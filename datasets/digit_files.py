@@ -8,7 +8,9 @@ CC BY 4.0). It comes with scikit-learn, so nothing is downloaded.
 import csv
 from pathlib import Path
 
-IMAGES = 1797
+import numpy as np
+
+from datasets.digits import IMAGES, read_digits
 
 
 def write_digit_files(folder: str | Path, count: int = IMAGES) -> int:
@@ -27,15 +29,12 @@ def write_digit_files(folder: str | Path, count: int = IMAGES) -> int:
             f"there are {IMAGES} digits"
         )
 
-    # Importing scikit-learn takes about a second: only those who want the digits pay for it.
-    import numpy as np
     from PIL import Image
-    from sklearn.datasets import load_digits
 
     folder = Path(folder)
     (folder / "digits").mkdir(parents=True, exist_ok=True)
-    digits = load_digits()
-    pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # from 0 ... 16
+    images, labels = read_digits()
+    pixels = np.rint(images * (255 / 16)).astype(np.uint8)
 
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as table:
         lines = csv.writer(table)
@@ -43,5 +42,5 @@ def write_digit_files(folder: str | Path, count: int = IMAGES) -> int:
         for number in range(count):
             name = f"digits/{number:04}.png"
             Image.fromarray(pixels[number]).save(folder / name)
-            lines.writerow([name, int(digits.target[number])])
+            lines.writerow([name, int(labels[number])])
     return count

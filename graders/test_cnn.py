@@ -8,11 +8,17 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from gradus.grading import (
     assert_avoids,
+    assert_falls,
+    assert_history,
     assert_inputs_unchanged,
     assert_matches,
+    assert_mean_losses,
+    assert_not_trained,
     assert_raises,
     assert_same_gradients,
+    assert_trained,
     fail,
+    model_state,
 )
 
 DTYPES = [torch.float32, torch.float64]
@@ -1045,20 +1051,6 @@ def linear_model(random, inputs, classes):
     return model
 
 
-def require_history(history, epochs):
-    """The history's type and length are right."""
-    if not isinstance(history, list):
-        fail(f"expected a list with the mean loss of each epoch, got {type(history).__name__}")
-    if len(history) != epochs:
-        fail(f"expected {epochs} losses, one per epoch, got {len(history)}")
-    for value in history:
-        if not isinstance(value, float):
-            fail(
-                f"expected Python floats in the history, got {type(value).__name__}: "
-                "loss.item() makes a number of a tensor"
-            )
-
-
 @pytest.mark.task("train_cnn", points=2)
 @pytest.mark.parametrize("as_text", [True, False], ids=["device as text", "torch.device"])
 def test_given_model_is_trained(submission, device, random, as_text):
@@ -1067,54 +1059,19 @@ def test_given_model_is_trained(submission, device, random, as_text):
     x = random.normal(42, 1, 3, 3)
     x[torch.arange(42), 0, y, 0] += 4.0  # the class shows in the first column
     model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3))
-    before = [parameter.detach().clone() for parameter in model.parameters()]
+    before = model_state(model)
     loss_before = F.cross_entropy(model(x), y).item()
 
     where = device if as_text else torch.device(device)
     history = submission.train_cnn(model, batches_of(x, y, 8), 6, 0.02, where)
 
-    require_history(history, 6)
-    kinds = {parameter.device.type for parameter in model.parameters()}
-    if kinds != {torch.device(device).type}:
-        fail(f"expected the trained model on {device}, got it on {', '.join(sorted(kinds))}")
-    after = [parameter.detach().cpu() for parameter in model.parameters()]
-    still = [torch.equal(a, b) for a, b in zip(before, after, strict=True)]
-    if all(still):
-        fail("the given model has not changed: train this very object, not a copy, and step")
-    if any(still):
-        names = [name for name, _ in model.named_parameters()]
-        idle = ", ".join(name for name, same in zip(names, still, strict=True) if same)
-        fail(f"these parameters were not trained: {idle}; give the optimizer model.parameters()")
+    assert_history(history, 6)
+    assert_trained(model, before, device)
     model.cpu().eval()
     loss_after = F.cross_entropy(model(x), y).item()
     if not loss_after < loss_before:
         fail(f"expected a loss below {loss_before:.4g} after training, got {loss_after:.4g}")
-    if not history[-1] < history[0]:
-        fail(
-            f"expected a history that falls, got {history[0]:.4g} first and {history[-1]:.4g} last"
-        )
-
-
-def epoch_suspects(logits, y, size, epochs):
-    """Histories that usual mistakes lead to, when nothing is learned."""
-    losses = F.cross_entropy(logits, y, reduction="none")
-    means = torch.stack([part.mean() for part in losses.split(size)])
-    twice = F.cross_entropy(logits.softmax(1), y).item()
-    return {
-        "the mean of the batches' means: weigh each batch by its number of samples": means.mean(),
-        "the sum of the batches' means, not a mean over samples": means.sum(),
-        "the sum over the samples: divide by their number": losses.sum(),
-        "the loss of the last batch only": means[-1],
-        "the loss of the first batch only": means[0],
-        "the softmax is applied twice: cross_entropy wants the raw logits": twice,
-        "each batch's mean times the batch size, although the last batch is smaller": (
-            (means * size).sum() / len(y)
-        ),
-        "the sum of the batches' means divided by the number of samples": means.sum() / len(y),
-        "the samples of a batch that was dropped are counted too": (
-            losses[: len(y) // size * size].sum() / len(y)
-        ),
-    }, [losses.mean().item()] * epochs
+    assert_falls(history)
 
 
 def check_history(submission, random, samples, size, kept, **settings):
@@ -1123,30 +1080,14 @@ def check_history(submission, random, samples, size, kept, **settings):
     model = linear_model(random, 12, 4)
     with torch.no_grad():
         logits = model(x)
-    suspects, expected = epoch_suspects(logits[:kept], y[:kept], size, 3)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    before = model_state(model)
 
     loader = batches_of(x, y, size, **settings)
     history = submission.train_cnn(model, loader, 3, 0.0, "cpu")
 
-    require_history(history, 3)
-    for name, tensor in model.state_dict().items():
-        if not torch.equal(tensor, before[name]):
-            fail(f"the learning rate is 0, but {name} has changed: pass lr on to the optimizer")
-    for epoch, (got, want) in enumerate(zip(history, expected, strict=True)):
-        if abs(got - want) <= 1e-4 * max(1.0, abs(want)):
-            continue
-        why = ""
-        for words, value in suspects.items():
-            if abs(got - float(value)) <= 1e-4 * abs(float(value)):
-                why = f"; {words}"
-                break
-        if epoch and not why:
-            why = "; does the running sum start at 0 in each epoch?"
-        fail(
-            f"the mean loss of epoch {epoch + 1}, over {kept} samples in batches of {size} with "
-            f"lr 0: expected {want:.6g}, got {got:.6g}{why}"
-        )
+    assert_history(history, 3)
+    assert_not_trained(model, before)
+    assert_mean_losses(history, logits, y, size=size, kept=kept)
 
 
 @pytest.mark.task("train_cnn", points=2)
@@ -1251,7 +1192,7 @@ def test_frozen_parameters_and_float64(submission, random):
     model[1].bias.requires_grad_(False)
     weight, bias = model[1].weight.detach().clone(), model[1].bias.detach().clone()
     x, y = random.normal(9, 1, 2, 3, dtype=torch.float64), random.integers(0, 3, 9)
-    require_history(submission.train_cnn(model, batches_of(x, y, 4), 1, 0.01, "cpu"), 1)
+    assert_history(submission.train_cnn(model, batches_of(x, y, 4), 1, 0.01, "cpu"), 1)
     assert_matches(model[1].bias.detach(), bias, what="the frozen bias", rtol=0.0, atol=0.0)
     if torch.equal(model[1].weight.detach(), weight):
         fail("the weight beside a frozen bias was not trained")
@@ -1276,7 +1217,7 @@ def test_digits_are_learned(submission, device, random, threshold):
         try:
             model = submission.ConvNet(1, 10) if own else plain_network()
             history = submission.train_cnn(model, loader, 8, lr, device)
-            require_history(history, 8)
+            assert_history(history, 8)
             accuracy = share_right(model, x_test.to(device), y_test.to(device))
         except Exception:
             if own:

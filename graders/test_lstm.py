@@ -12,10 +12,16 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from gradus.grading import (
     assert_avoids,
+    assert_falls,
+    assert_history,
     assert_inputs_unchanged,
     assert_matches,
+    assert_mean_losses,
+    assert_not_trained,
     assert_same_gradients,
+    assert_trained,
     fail,
+    model_state,
 )
 
 DTYPES = [torch.float32, torch.float64]
@@ -1378,20 +1384,6 @@ def batches_of(*parts, size, **settings):
     return DataLoader(TensorDataset(*parts), batch_size=size, **settings)
 
 
-def require_history(history, epochs):
-    """The history's type and length are right."""
-    if not isinstance(history, list):
-        fail(f"expected a list with the mean loss of each epoch, got {type(history).__name__}")
-    if len(history) != epochs:
-        fail(f"expected {epochs} losses, one per epoch, got {len(history)}")
-    for value in history:
-        if not isinstance(value, float):
-            fail(
-                f"expected Python floats in the history, got {type(value).__name__}: "
-                "loss.item() makes a number of a tensor"
-            )
-
-
 @pytest.mark.task("train_sentiment", points=2)
 @pytest.mark.parametrize("as_text", [True, False], ids=["device as text", "torch.device"])
 def test_given_model_is_trained(submission, device, random, as_text):
@@ -1399,60 +1391,20 @@ def test_given_model_is_trained(submission, device, random, as_text):
     ids, lengths, _ = labelled_texts(random, 42, 9, 3)
     labels = ids[:, 0] % 3  # the first word tells the class
     model = WordScores(random, 9, 3)
-    before = [parameter.detach().clone() for parameter in model.parameters()]
+    before = model_state(model)
     loss_before = F.cross_entropy(model(ids, lengths), labels).item()
 
     where = device if as_text else torch.device(device)
     loader = batches_of(ids, lengths, labels, size=8)
     history = submission.train_sentiment(model, loader, 6, 0.05, where)
 
-    require_history(history, 6)
-    kinds = {parameter.device.type for parameter in model.parameters()}
-    if kinds != {torch.device(device).type}:
-        fail(f"expected the trained model on {device}, got it on {', '.join(sorted(kinds))}")
-    after = [parameter.detach().cpu() for parameter in model.parameters()]
-    still = [torch.equal(a, b) for a, b in zip(before, after, strict=True)]
-    if all(still):
-        fail("the given model has not changed: train this very object, not a copy, and step")
-    if any(still):
-        names = [name for name, _ in model.named_parameters()]
-        idle = ", ".join(name for name, same in zip(names, still, strict=True) if same)
-        fail(f"these parameters were not trained: {idle}; give the optimizer model.parameters()")
+    assert_history(history, 6)
+    assert_trained(model, before, device)
     model.cpu().eval()
     loss_after = F.cross_entropy(model(ids, lengths), labels).item()
     if not loss_after < loss_before:
         fail(f"expected a loss below {loss_before:.4g} after training, got {loss_after:.4g}")
-    if not history[-1] < history[0]:
-        fail(
-            f"expected a history that falls, got {history[0]:.4g} first and {history[-1]:.4g} last"
-        )
-
-
-def epoch_suspects(logits, y, size):
-    """Mean losses that usual mistakes lead to, when nothing is learned."""
-    losses = F.cross_entropy(logits, y, reduction="none")
-    means = torch.stack([part.mean() for part in losses.split(size)])
-    return {
-        "the mean of the batches' means: weigh each batch by its number of samples": means.mean(),
-        "the sum of the batches' means, not a mean over samples": means.sum(),
-        "the sum over the samples: divide by their number": losses.sum(),
-        "the loss of the last batch only": means[-1],
-        "the loss of the first batch only": means[0],
-        "the softmax is applied twice: cross_entropy wants the raw logits": (
-            F.cross_entropy(logits.softmax(1), y)
-        ),
-        "each batch's mean times the batch size, although the last batch is smaller": (
-            (means * size).sum() / len(y)
-        ),
-        "the sum of the batches' means divided by the number of samples": means.sum() / len(y),
-        "the softmax runs over the batch; and cross_entropy wants the raw logits": (
-            sum(
-                F.cross_entropy(part.softmax(0), label) * len(label)
-                for part, label in zip(logits.split(size), y.split(size), strict=True)
-            )
-            / len(y)
-        ),
-    }
+    assert_falls(history)
 
 
 def check_history(submission, random, samples, size, kept, **settings):
@@ -1462,37 +1414,16 @@ def check_history(submission, random, samples, size, kept, **settings):
     with torch.no_grad():
         logits = model(ids, lengths)
         at_full_width = model(ids, torch.full_like(lengths, ids.shape[1]))
-    expected = F.cross_entropy(logits[:kept], labels[:kept]).item()
-    suspects = epoch_suspects(logits[:kept], labels[:kept], size)
-    suspects["the model was given lengths that are not those of the batch"] = F.cross_entropy(
-        at_full_width[:kept], labels[:kept]
-    )
-    suspects["divided by all samples of the data set, although the loader dropped some"] = (
-        expected * kept / samples
-    )
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    wrong_lengths = "the model was given lengths that are not those of the batch"
+    suspects = {wrong_lengths: F.cross_entropy(at_full_width[:kept], labels[:kept]).item()}
+    before = model_state(model)
 
     loader = batches_of(ids, lengths, labels, size=size, **settings)
     history = submission.train_sentiment(model, loader, 3, 0.0, "cpu")
 
-    require_history(history, 3)
-    for name, tensor in model.state_dict().items():
-        if not torch.equal(tensor, before[name]):
-            fail(f"the learning rate is 0, but {name} has changed: pass lr on to the optimizer")
-    for epoch, got in enumerate(history):
-        if abs(got - expected) <= 1e-4 * max(1.0, abs(expected)):
-            continue
-        why = ""
-        for words, value in suspects.items():
-            if abs(got - float(value)) <= 1e-4 * abs(float(value)):
-                why = f"; {words}"
-                break
-        if epoch and not why:
-            why = "; does the running sum start at 0 in each epoch?"
-        fail(
-            f"the mean loss of epoch {epoch + 1}, over {kept} samples in batches of {size} with "
-            f"lr 0: expected {expected:.6g}, got {got:.6g}{why}"
-        )
+    assert_history(history, 3)
+    assert_not_trained(model, before)
+    assert_mean_losses(history, logits, labels, size=size, kept=kept, suspects=suspects)
 
 
 @pytest.mark.task("train_sentiment", points=2)
@@ -1593,7 +1524,7 @@ def test_frozen_parameters_and_float64(submission, random):
     model.bias.requires_grad_(False)
     scores, bias = model.scores.weight.detach().clone(), model.bias.detach().clone()
     loader = batches_of(*labelled_texts(random, 9, 9, 3), size=4)
-    require_history(submission.train_sentiment(model, loader, 1, 0.01, "cpu"), 1)
+    assert_history(submission.train_sentiment(model, loader, 1, 0.01, "cpu"), 1)
     assert_matches(model.bias.detach(), bias, what="the frozen bias", rtol=0.0, atol=0.0)
     if torch.equal(model.scores.weight.detach(), scores):
         fail("the scores beside a frozen bias were not trained")
@@ -1630,7 +1561,7 @@ def test_reviews_are_learned(submission, device, random, threshold):
         try:
             model = submission.SentimentClassifier(words, 16, 32, 2) if own else PlainReader(words)
             history = submission.train_sentiment(model, loader, 6, lr, device)
-            require_history(history, 6)
+            assert_history(history, 6)
             doubt = probability_of_wrong(model, *test)
         except Exception:
             if own:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datasets import fashion_mnist
+from datasets import digits, fashion_mnist
 from datasets.digit_files import write_digit_files
 from datasets.fashion_mnist import load_clothes, load_fashion_mnist, stand_in_clothes
 
@@ -24,20 +24,32 @@ def table_of(folder):
         return list(csv.DictReader(table))
 
 
+@pytest.mark.parametrize("file_is_there", [True, False])
+def test_digits_are_those_of_scikit_learn(monkeypatch, file_is_there):
+    from sklearn.datasets import load_digits
+
+    if not file_is_there:
+        monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    images, labels = digits.read_digits()
+    assert images.dtype == labels.dtype == np.uint8
+    assert np.array_equal(images, load_digits().images)
+    assert np.array_equal(labels, load_digits().target)
+
+
 def test_digits_are_written_as_png_files_with_a_table(tmp_path):
     from sklearn.datasets import load_digits
 
     assert write_digit_files(tmp_path / "new" / "folder", count=30) == 30
     folder = tmp_path / "new" / "folder"
-    lines, digits = table_of(folder), load_digits()
+    lines, written = table_of(folder), load_digits()
     assert len(lines) == 30
     assert len(list(folder.rglob("*.png"))) == 30
     for number, line in enumerate(lines):
         with Image.open(folder / line["file"]) as picture:
             assert (picture.format, picture.mode, picture.size) == ("PNG", "L", (8, 8))
             pixels = np.array(picture)
-        assert np.abs(pixels / 255 * 16 - digits.images[number]).max() < 0.05
-        assert int(line["label"]) == digits.target[number]
+        assert np.abs(pixels / 255 * 16 - written.images[number]).max() < 0.05
+        assert int(line["label"]) == written.target[number]
 
 
 def test_all_digits_are_there_unless_fewer_are_asked_for(tmp_path):
