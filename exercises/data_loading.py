@@ -44,6 +44,11 @@
 # | channels | `c` | numbers per pixel: 1 for grey, 3 for red-green-blue |
 # | height, width | `h`, `w` | rows and columns of a picture |
 # | time | `t` | length of the longest sequence in a batch |
+#
+# In a signature, `Float[Tensor, "c h w"]` is a tensor of floats with these three axes. `Int` is
+# for whole numbers, `Shaped` for any dtype. `"*batch h w"` means any number of axes before the
+# last two, even none, and `""` means no axis at all: one number. An *epoch* is one walk through
+# all the data.
 
 # %%
 import csv
@@ -146,7 +151,8 @@ class TableDataset(Dataset):
 #     more/dog.png
 # ```
 #
-# and `labels.csv` like this. The first line names the columns, each other line is one item:
+# and `labels.csv` like this. The first line names the columns, each other line is one item. The
+# text is UTF-8, so that a file may be called `고양이.png`: say so when you open the table.
 #
 # ```text
 # file,label
@@ -179,7 +185,8 @@ class TableDataset(Dataset):
 #        [102, 153, 204]], dtype=uint8)
 # ```
 #
-# (`np.array` makes a copy. With `np.asarray` the numbers may not be written to, and torch warns.)
+# (`np.array` makes a copy. `np.asarray` gives a read-only array, and `torch.from_numpy` warns of
+# it.)
 # Three things stand between this array and the tensor that a network wants:
 #
 # 1. **Channels.** A grey picture gives an array `(h, w)`, a colour picture `(h, w, c)` with the
@@ -201,14 +208,16 @@ class TableDataset(Dataset):
 # tensor([[1, 2]])
 # ```
 #
-# **Trap: scaled twice.** Some tools divide by 255 for you: in torchvision, `v2.ToDtype(torch.float32,
-# scale=True)` and the older `ToTensor()`. If you divide once more, the brightest white is 0.004. The
-# network trains all the same, only badly. Look at the largest value of one picture.
+# **Trap: scaled twice.** Some tools divide by 255 for you: in torchvision,
+# `v2.ToDtype(torch.float32, scale=True)` and the older `ToTensor()`. If you divide once more, the
+# brightest white is 0.004. The network still trains, only badly. Look at the largest value of one
+# picture.
 #
 # **When to read.** Read the *table* in `__init__`, and a *picture* when it is asked for. A million
-# pictures do not fit into memory. And a file that is opened in `__init__` and stays open is shared by
-# all workers of a loader: they read over each other. But check in `__init__` that every listed file
-# is there: better a `FileNotFoundError` now than after three hours of training.
+# pictures do not fit into memory. And a file that is opened in `__init__` and stays open can be
+# shared by several processes that load for one loader (its *workers*, see task 5): when one reads
+# on, the place in the file moves for all. But check in `__init__` that every listed file is
+# there: better a `FileNotFoundError` now than after three hours of training.
 #
 # **Real files to play with.** `write_digit_files` in `datasets/digit_files.py` writes scikit-learn's
 # handwritten digits as PNG files with their `labels.csv`. The torchvision way to read and to
@@ -236,8 +245,9 @@ class TableDataset(Dataset):
 class ImageCSVDataset(Dataset):
     """The pictures that `folder/labels.csv` lists, in its order, each with its label.
 
-    The table has the header `file,label`; files are relative to the folder, 8-bit grey or RGB. Item
-    = (image, label): float32 "c h w" in [0, 1], then transformed, and a Python int.
+    The table is UTF-8 with the header `file,label`; files are relative to the folder, 8-bit grey
+    or RGB. Item i is `(image, label)`: a float32 tensor "c h w" in [0, 1], then transformed, and
+    a Python int.
 
     Raises:
         FileNotFoundError: at construction, if a listed file is missing; the message names it.
@@ -259,8 +269,9 @@ class ImageCSVDataset(Dataset):
 # %% [markdown]
 # ## 3. OneHot
 #
-# A *one-hot vector* says "class 2 of 4" with numbers: a 1 at place 2, zeros elsewhere. Places are
-# counted from 0.
+# A *one-hot vector* says with numbers which class it is: a 1 at the place of the class, zeros
+# elsewhere. Losses that compare vector with vector, such as the mean squared error, need labels
+# in this form. Places are counted from 0. So for class 2 of the four classes 0, 1, 2, 3:
 #
 # $$2 \;\to\; (0, 0, 1, 0)$$
 #
@@ -275,13 +286,14 @@ class ImageCSVDataset(Dataset):
 # (tensor([0.5000]), tensor([0., 0., 0., 1.]))
 # ```
 #
-# As the last line shows, the label is a Python number or a tensor that holds one number.
+# In the last example, the dataset hands over `tensor(3)`, not `3`. So a label is a Python int,
+# or a tensor that holds one whole number.
 #
 # **Trap: negative labels.** `vector[-1] = 1` is no error in Python: it marks the *last* class. Many
 # data sets write −1 for "no label". A label outside 0 ... `num_classes` − 1 has to be a `ValueError`.
 #
 # **Trap: one vector for all.** If the object keeps one vector and fills it again at each call, the
-# item that you got before changes behind your back. Make a new vector each time.
+# vector that an earlier call gave you changes, too. Make a new vector each time.
 
 
 # %%
@@ -321,10 +333,9 @@ class OneHot:
 # >>> mean = torch.tensor([10.0, 20.0])
 # >>> mean[:, None, None].shape
 # torch.Size([2, 1, 1])
-# >>> torch.zeros(2, 1, 2) - mean[:, None, None]
-# tensor([[[-10., -10.]],
-# <BLANKLINE>
-#         [[-20., -20.]]])
+# >>> (torch.zeros(2, 1, 2) - mean[:, None, None])[:, 0]  # the only row of each channel
+# tensor([[-10., -10.],
+#         [-20., -20.]])
 # ```
 #
 # **Trap: in place.** `image -= mean` changes the caller's picture. If that picture lies in a
@@ -353,7 +364,7 @@ class Normalize:
 # ## 5. RandomShift
 #
 # A digit that moves by one pixel is still the same digit. So show it to the network at another
-# place each time: from one picture you make many, for nothing. This is *data augmentation*.
+# place each time: from one picture you make many, at no cost. This is *data augmentation*.
 #
 # Let $m$ be `max_shift`. Each call draws two whole numbers, one for down/up and one for right/left,
 # independent of each other. Each of $-m, \dots, -1, 0, 1, \dots, m$ is equally likely: $2m + 1$ values.
@@ -372,8 +383,9 @@ class Normalize:
 
 # %% [markdown]
 # **Pad and cut.** One way to do it without thinking about signs: put $m$ zeros around the picture on
-# all four sides, and cut a window of the old size out of the result. Cut at the top left corner, and
-# the picture has moved down and right by $m$. Cut $2m$ further, and it has moved up and left by $m$.
+# all four sides, and cut a window of the old size out of the result. Cut at the top left corner,
+# and the picture has moved down and right by $m$. Cut $2m$ rows lower and $2m$ columns further
+# right, and it has moved up and left by $m$. Here $m = 1$, and the picture moves 1 down, 0 right:
 #
 # ```pycon
 # >>> padded = F.pad(torch.tensor([[1, 2], [3, 4]]), (1, 1, 1, 1))
@@ -389,10 +401,12 @@ class Normalize:
 #
 # This works for any `max_shift`, also one that is larger than the picture.
 #
-# **Random numbers that can be repeated.** `gen` is a `torch.Generator`: a source of random numbers
-# with a state of its own. Give it to everything that draws. The same seed then gives the same
-# numbers, whatever the rest of the program does. And nothing else is disturbed: without
-# `generator=`, torch draws from a source that the whole program shares.
+# **Random numbers that can be repeated.** `gen` is a `torch.Generator`: a source of random
+# numbers. It keeps a *state*, computes the next number from it, and changes it at each draw.
+# `manual_seed` sets the state by a whole number, the *seed*. Give `gen` to everything that draws:
+# `generator=gen`. The same seed then gives the same numbers, whatever the rest of the program
+# does. And nothing else is disturbed: without `generator=`, torch draws from a source that the
+# whole program shares.
 #
 # ```pycon
 # >>> gen = torch.Generator().manual_seed(3)
@@ -408,11 +422,19 @@ class Normalize:
 # **One shift per call.** The axes before the last two (none, channels, batch) all move together: red
 # must not move away from green.
 #
-# **Trap: several workers.** `DataLoader(..., num_workers=2)` lets two processes load items at the same
-# time. Each of them gets a *copy* of the dataset, and of `gen` in it: both draw the **same** shifts,
-# and in the next epoch the same ones again. Such a loader takes a function `worker_init_fn`, which
-# each worker calls once when it starts. In it, give the worker's copy a seed of its own, such as
-# `torch.initial_seed()`, which differs for each worker and epoch.
+# **Trap: several workers.** `DataLoader(..., num_workers=2)` lets two processes load items at the
+# same time. Each of them gets a *copy* of the dataset, and of `gen` in it: both draw the **same**
+# shifts, and in the next epoch the same ones again. Such a loader takes a function
+# `worker_init_fn`, which each worker calls once when it starts. In it, `get_worker_info().dataset`
+# is the worker's own copy. Give it a seed of its own: `torch.initial_seed()` differs for each
+# worker and epoch, and can be repeated if the loader has a `generator`. (A part of a dataset, as
+# in task 10, wraps the whole: there it is `.dataset.dataset`.)
+#
+# ```pycon
+# >>> from torch.utils.data import get_worker_info
+# >>> def new_seed(worker):
+# ...     get_worker_info().dataset.transform.gen.manual_seed(torch.initial_seed())
+# ```
 
 
 # %%
@@ -439,11 +461,13 @@ class RandomShift:
 #
 # $$\mu = \frac{1}{N} \sum_i x_i \qquad\qquad \sigma = \sqrt{\frac{1}{N} \sum_i (x_i - \mu)^2}$$
 #
-# We divide by $N$, not by $N - 1$: these are all the pixels, not a sample of them.
+# We divide by $N$, not by $N - 1$: these are all the pixels, not a sample of them. This is called
+# the *population* standard deviation. (`x.std()` divides by $N - 1$ unless you say
+# `correction=0`.)
 #
 # The data come in batches from a loader, and there are too many to keep. Some loaders can also be
-# walked through only once. So one pass has to do. A batch is either the pictures, `b c h w`, or a
-# tuple or list with the pictures first, such as `(images, labels)`.
+# walked through only once. So one pass must be enough. A batch is either the pictures, `b c h w`,
+# or a tuple or list with the pictures first, such as `(images, labels)`.
 #
 # **Trap: the mean of means.** Means of batches may not simply be averaged when the last batch is smaller.
 # And standard deviations may *never* be averaged: (0, 0) and (8, 8) both have standard deviation 0,
@@ -463,13 +487,18 @@ class RandomShift:
 #
 # **The way out** is to keep three numbers per channel: how many values there were so far ($n$), their
 # mean ($\mu$), and the sum of squared distances from **that** mean ($S$). Compute the same three of the
-# new batch ($n'$, $\mu'$, $S'$), in float64, and merge them. With $\delta = \mu' - \mu$:
+# new batch ($n'$, $\mu'$, $S'$), in float64, and merge them. With $\delta = \mu' - \mu$ (an arrow
+# gives the left side a new value; all right sides use the old ones):
 #
 # $$\mu \leftarrow \mu + \delta\,\frac{n'}{n + n'} \qquad
 # S \leftarrow S + S' + \delta^2\,\frac{n\,n'}{n + n'} \qquad
 # n \leftarrow n + n'$$
 #
-# Only distances are squared here, never the large numbers. At the end, $\sigma = \sqrt{S / n}$.
+# Why? The new mean lies $\delta\,\frac{n'}{n + n'}$ away from $\mu$, and
+# $\delta\,\frac{n}{n + n'}$ away from $\mu'$. Measuring $n$ values from a point at distance $d$
+# from their mean adds $n\,d^2$ to their $S$. Add this up for both groups, and you get the term
+# with $\delta^2$. Only distances are squared here, never the large numbers. At the end,
+# $\sigma = \sqrt{S / n}$.
 #
 # **By hand.** First batch (1, 3): $n = 2$, $\mu = 2$, $S = 1 + 1 = 2$. Second batch (8): $n' = 1$,
 # $\mu' = 8$, $S' = 0$. So $\delta = 6$, and $\mu = 2 + 6 \cdot \frac{1}{3} = 4$,
@@ -487,7 +516,8 @@ class RandomShift:
 #         [10, 20, 30, 40]])
 # ```
 #
-# The result comes in the pictures' own dtype.
+# The result is the pair (mean, standard deviation), each of shape `(c,)`, in the pictures' own
+# dtype and on their device.
 
 
 # %%
@@ -525,7 +555,7 @@ def channel_statistics(loader: Iterable) -> tuple[Float[Tensor, " c"], Float[Ten
 # A *collate function* gets a list of items, as the dataset gave them, and makes one batch. You hand
 # it to the loader: `DataLoader(dataset, batch_size=3, collate_fn=pad_collate)`.
 #
-# `zip(*batch)` turns a list of pairs into a pair of lists:
+# `zip(*batch)` turns a list of pairs into two tuples, all first parts and all second parts:
 #
 # ```pycon
 # >>> names, numbers = zip(*[("a", 1), ("b", 2), ("c", 3)])
@@ -543,7 +573,7 @@ def channel_statistics(loader: Iterable) -> tuple[Float[Tensor, " c"], Float[Ten
 #         [7, 0, 0]])
 # ```
 #
-# **Traps.** Items keep their order: no sorting by length (or labels and rows part company). The
+# **Traps.** Items keep their order: no sorting by length (the labels would stay behind). The
 # sequences' dtype stays; lengths and labels are int64. And count the length *before* you fill:
 # counting non-zero numbers afterwards takes the 0 in (5, 0, 2) for filling.
 
@@ -580,8 +610,9 @@ def pad_collate(
 # (3, 2)
 # ```
 #
-# **Trap: division with a point.** `/` gives a float, and a float keeps about 16 digits. Beyond that,
-# `math.ceil(n / b)` is wrong. Stay with whole numbers. `//` rounds down; can you make it round up?
+# **Trap: `/` gives a float.** A float keeps about 16 digits. With larger numbers,
+# `math.ceil(n / b)` may be wrong. Stay with whole numbers. `//` rounds down; can you make it
+# round up?
 #
 # ```pycon
 # >>> import math
@@ -606,16 +637,20 @@ def num_batches(n: int, batch_size: int, drop_last: bool) -> int:
 # **By hand.** Labels (0, 0, 0, 0, 0, 1, 1, 1), so class 0 has the items 0 to 4 and class 1 the items
 # 5, 6, 7. Batches of 4 hold 2 + 2. Shuffle each class: say (3, 0, 4, 1, 2) and (6, 7, 5). Take two and
 # two: the first batch is [3, 0, 6, 7]. The second would be [4, 1, 5, ?], but class 1 has only one item
-# left. So there is one batch, and the epoch is over: it **stops at the smallest class**. Nobody comes
-# twice in an epoch, and nobody is left over for good: the next epoch shuffles each class anew.
+# left. So there is one batch, and the epoch is over: it **stops at the smallest class**. No item
+# comes twice in an epoch. Those left over get another chance: the next epoch shuffles each class
+# anew.
 #
 # In general: with $k$ classes, each gives $q = b / k$ items per batch ($b$ is `batch_size`), and if the
 # smallest class has $s$ items, an epoch has $\lfloor s / q \rfloor$ batches. When $k$ does not divide
 # $b$, no batch can be balanced: raise a `ValueError` in `__init__`.
 #
-# A *batch sampler* is an object with `__len__`, the number of batches, and `__iter__`, which gives
-# one list of item numbers per batch. The loader calls `__iter__` at the start of each epoch, so that is
-# the place to shuffle. With `yield`, a function hands out one result after the other:
+# An ordinary sampler gives one item number after the other, and the loader makes batches of them.
+# A *batch sampler* gives whole batches. It is an object with `__len__`, the number of batches,
+# and `__iter__`, which gives one list of item numbers (Python ints) per batch; their order within
+# a batch is free. It goes to the loader as `batch_sampler=`, without `batch_size` and `shuffle`.
+# The loader calls `__iter__` at the start of each epoch, so that is the place to shuffle. With
+# `yield`, a function hands out one result after the other:
 #
 # ```pycon
 # >>> class Pairs(Sampler):
@@ -685,11 +720,12 @@ class BalancedBatchSampler(Sampler):
 #
 # The split must be random. Files often lie sorted by class, and the last tenth may be all nines.
 #
-# **Sizes.** `fractions` are three numbers that add up to 1, such as (0.7, 0.15, 0.15). Of $n$ items,
-# training gets $\lfloor 0.7\,n \rfloor$, validation $\lfloor 0.15\,n \rfloor$, and test **all the
-# rest**, so that nobody is lost. By hand, for $n = 25$: 17.5 and 3.75 round down to 17 and 3, and
-# $25 - 17 - 3 = 5$ are left for the test. `int(17.5)` rounds down. Give torch whole numbers, not
-# fractions: it shares the rest out in another way.
+# **Sizes.** `fractions` are three numbers that add up to 1, such as (0.7, 0.15, 0.15). Of $n$
+# items, training gets `int(0.7 * n)`, validation `int(0.15 * n)` (`int` rounds down), and test
+# **all the rest**, so that no item is lost. By hand, for $n = 25$: 17.5 and 3.75 become 17 and 3,
+# and $25 - 17 - 3 = 5$ are left for the test. (A float is not exact: `0.7 * 90` is
+# 62.99999999999999 and becomes 62. Leave it so: the item goes to the test.) Give torch whole
+# numbers, not fractions: it shares the rest out in another way.
 #
 # ```pycon
 # >>> parts = random_split(range(25), [17, 3, 5], generator=torch.Generator().manual_seed(0))
@@ -707,11 +743,13 @@ class BalancedBatchSampler(Sampler):
 # **Reproducible.** The same `seed` gives the same split *and* the same orders of the training epochs,
 # even if somebody has called `torch.manual_seed(...)` in between or drawn random numbers. So make
 # a generator of your own from `seed`, and give it to the split and to the loader that shuffles. A split
-# that changes from run to run **leaks**: yesterday's training data are today's test.
+# that changes from run to run **leaks**: load the network that you trained yesterday, and today's
+# test holds items that it has learned from.
 #
-# In the notebook, the next cell draws it for 20 items. Each column is an item. The first picture shows the
-# split. The second shows the order in which three epochs of training bring their 12 items: each row is
-# an epoch, the colour is the item's number, and each row is different.
+# In the notebook, the next cell draws it for 20 items. In the first picture, each column is an
+# item, and the word says which part it belongs to. The second shows the 12 training items in the
+# order in which they come: each row is an epoch, read from left to right. Number and colour tell
+# the item. The 12 numbers are the same in each row, the order is not.
 
 # %% [markdown]
 # (Here the notebook `exercises/data_loading.ipynb` draws a picture.)
@@ -719,9 +757,10 @@ class BalancedBatchSampler(Sampler):
 # %% [markdown]
 # **Trap: augmented validation.** `RandomShift` belongs to training only. A validation set that changes by
 # itself gives another result each time, and a worse one than is true. But all three parts come
-# from one dataset, with one transform! Here reproducibility helps. The split depends on the seed and the
-# number of items alone. So build two datasets over the same files, call `make_loaders` twice with
-# the **same seed**, and keep what you need of each:
+# from one dataset, with one transform! Here reproducibility helps. The split depends on the seed,
+# the fractions and the number of items, but not on what the items are. So build two datasets over
+# the same files, call `make_loaders` twice with the **same seed and fractions**, and keep what
+# you need of each (`v2.Compose` makes one transform of several, which run one after the other):
 #
 # ```pycon
 # >>> shift = RandomShift(1, torch.Generator().manual_seed(0))
@@ -733,8 +772,16 @@ class BalancedBatchSampler(Sampler):
 # [14, 3, 3]
 # ```
 #
-# A second leak of the same kind: mean and standard deviation for `Normalize` have to come from the
-# *training* loader alone. The test data are to be unknown, their mean too.
+# A second leak: mean and standard deviation for `Normalize` have to come from the *training* part
+# alone. The test data are to be unknown, their mean too. But `train` above gives pictures that
+# are already moved and normalised. So make a third dataset, without any transform, split it with
+# the same seed, and measure its training part:
+#
+# ```pycon
+# >>> plain, _, _ = make_loaders(ImageCSVDataset(folder), (0.7, 0.15, 0.15), batch_size=4, seed=1)
+# >>> channel_statistics(plain)
+# (tensor([0.3015]), tensor([0.3745]))
+# ```
 
 
 # %%
@@ -743,9 +790,10 @@ def make_loaders(
 ) -> tuple[DataLoader, DataLoader, DataLoader]:
     """Split a dataset at random and make the loaders `(train, val, test)`.
 
-    The parts share no item and cover all; train and val have their fraction of the items, rounded
-    down, and test the rest. Split and orders depend on `seed` and the number of items alone. Train
-    has a new order in each epoch, the others a fixed one; no item is dropped.
+    The parts share no item and cover all; train and val have `int(fraction * n)` of the n items,
+    and test the rest. Split and orders depend on the arguments and on n alone: not on what the
+    items are, nor on a global seed. Train has a new order in each epoch, the others a fixed one;
+    no item is dropped.
     """
     raise NotImplementedError("TODO: make_loaders")
 
@@ -762,7 +810,7 @@ def make_loaders(
 # - Chan, Golub and LeVeque, *Algorithms for computing the sample variance: analysis and
 #   recommendations* (The American Statistician, 1983), for why the famous shortcut fails.
 # - Kaufman, Rosset and Perlich, *Leakage in Data Mining: Formulation, Detection, and Avoidance*
-#   (KDD 2011), for leaks that were paid for.
+#   (KDD 2011), for real leaks, some of which decided competitions.
 #
 # A larger data set with the same traps is FashionMNIST: 70 000 pictures of clothes, 28 × 28. The function
 # `load_fashion_mnist` in `datasets/fashion_mnist.py` reads it where it is on your disk.

@@ -31,7 +31,7 @@
 # | word | letter | meaning |
 # |---|---|---|
 # | batch | `b` | how many texts are read at once |
-# | time | `t` | the steps: how many words the longest text of the batch has |
+# | time | `t` | the steps, one per word: at least as many as the longest text has words |
 # | inputs | `i` | numbers per word that go into a cell |
 # | hidden | `d` | numbers in the hidden state |
 # | layers | `l` | how many cells stand on top of each other |
@@ -48,16 +48,16 @@ from torch.utils.data import DataLoader
 # %% [markdown]
 # ## 1. rnn_cell
 #
-# The simplest cell. It has the new word $x$ (a row of $i$ numbers) and the old hidden state $h$ (a row
-# of $d$ numbers), and makes the new hidden state:
+# The simplest cell. It has the new word $x$ ($i$ numbers; section 8 tells how a word becomes that)
+# and the old hidden state $h$ ($d$ numbers), and makes the new hidden state:
 #
 # $$h' = \tanh(W_{ih}\, x + b_{ih} + W_{hh}\, h + b_{hh})$$
 #
-# $W_{ih}$ (say "input to hidden", shape $d \times i$) and $b_{ih}$ look at the word,
-# $W_{hh}$ ("hidden to hidden", $d \times d$) and $b_{hh}$ look at the memory. The same four
-# are used for every word. $\tanh$ squeezes every number into $(-1, 1)$, so that the state
-# cannot grow without end. Two biases that are simply added could be one; torch keeps both, so we
-# do as well.
+# The matrix $W_{ih}$ (say "input to hidden", shape $d \times i$) looks at the word, and $W_{hh}$
+# ("hidden to hidden", $d \times d$) looks at the memory, which is $h$. The biases $b_{ih}$ and
+# $b_{hh}$ ($d$ numbers each) are added. The same four are used for every word. $\tanh$ squeezes
+# every number into $(-1, 1)$, so that the state cannot grow without end. Two biases that are
+# simply added could be one; torch keeps both, so we do as well.
 #
 # **By hand**, with one number each: $x = 1$, $h = 0.5$, $W_{ih} = 2$, $b_{ih} = 0.1$, $W_{hh} = -1$,
 # $b_{hh} = -0.6$. Inside stands $2 \cdot 1 + 0.1 - 1 \cdot 0.5 - 0.6 = 1$, so
@@ -74,8 +74,9 @@ from torch.utils.data import DataLoader
 #         [ 7.5000,  3.0000, 40.0000]])
 # ```
 #
-# **Trap.** When `i` equals `d`, swapped or transposed weights raise no error and give wrong numbers.
-# Try unequal sizes first.
+# **Trap.** `w_hh` is square: transposed by mistake, it raises no error and gives wrong numbers.
+# When `i` equals `d`, the same holds for a transposed `w_ih`, and for the two swapped. Compare
+# numbers with torch's, not only shapes.
 #
 # In this task and the next two, write the formula yourself: torch's own cells (`nn.RNNCell`,
 # `torch.lstm_cell`, `nn.GRU`, ...) are not allowed. Compare with them as much as you like.
@@ -101,13 +102,14 @@ def rnn_cell(
 # ## 2. lstm_cell
 #
 # The plain cell forgets quickly: at each word the *whole* state is mixed anew, and after twenty words
-# there is little left of the first. (Its gradient suffers the same: it is multiplied by $W_{hh}$
-# and by a slope below 1 at each step, and $0.8^{20} = 0.01$.)
+# there is little left of the first. (In training, the gradient goes back from the last word to the
+# first, and suffers the same: each step multiplies it by $W_{hh}$ and by the slope of $\tanh$, at
+# most 1. Where 0.8 of it is left each time, $0.8^{20} = 0.01$ is left after twenty words.)
 #
 # The LSTM (*long short-term memory*) has a second state $c$, the **cell state**: a sheet of paper on
 # which numbers stay as they are unless somebody changes them. Three **gates** decide what happens. A
 # gate is a number between 0 (closed) and 1 (open), made by the sigmoid
-# $\sigma(a) = 1 / (1 + e^{-a})$, one for each of the $d$ places:
+# $\sigma(a) = 1 / (1 + e^{-a})$. Each of the $d$ numbers of the state (each *place*) has its own:
 #
 # $$\begin{aligned}
 # i &= \sigma(W_{ii}\,x + b_{ii} + W_{hi}\,h + b_{hi}) && \text{input gate: how much is written} \\
@@ -119,7 +121,8 @@ def rnn_cell(
 # \end{aligned}$$
 #
 # The letters of a weight say from where to where: $W_{hf}$ leads from the hidden state to the forget
-# gate, $W_{if}$ from the input to it. ($i$ is the input gate here; in shapes it counts the inputs.)
+# gate, $W_{if}$ from the input to it, $W_{ii}$ from the input to the input gate. ($i$ alone is the
+# input gate here; in shapes it counts the inputs.)
 # $\odot$ multiplies place by place. Mind that $f = 1$ means *keep everything*: the forget gate is
 # really a "remember gate".
 #
@@ -132,9 +135,10 @@ def rnn_cell(
 # (Here the notebook `exercises/lstm.ipynb` draws a picture.)
 
 # %% [markdown]
-# **One matrix for all four.** The weights of the four rows are stored on top of each other: `w_ih`
-# has $4d$ rows, first those of $i$, then $f$, $g$, $o$. One `F.linear` gives all of them side by side,
-# and `chunk` cuts them apart:
+# **One matrix for all four.** The weights of the four formulas are stored on top of each other:
+# `w_ih` has $4d$ rows, first the $d$ rows of $W_{ii}$, then $W_{if}$, $W_{ig}$, $W_{io}$; `w_hh`
+# and the biases likewise. One `F.linear` gives its part of all four sums side by side, and `chunk`
+# cuts them apart:
 #
 # ```pycon
 # >>> torch.tensor([[1, 1, 2, 2, 3, 3, 4, 4]]).chunk(4, dim=1)
@@ -161,7 +165,7 @@ def rnn_cell(
 # bad -1.0
 # ```
 #
-# The notebook draws it for all nine words: two rows of squares, dark where a gate is open, and below
+# The notebook draws it for all nine words: a bar for each gate, dark where it is open, and below
 # them the cell state: 0, up to 1 at `good`, back to 0 at `but`, down to −1 at `bad`. Training finds
 # such gates by itself, softer and for many places at once.
 
@@ -200,7 +204,7 @@ def lstm_cell(
 # blocks of weights in the order $r, z, n$.
 #
 # $$\begin{aligned}
-# r &= \sigma(W_{ir}\,x + b_{ir} + W_{hr}\,h + b_{hr}) && \text{reset gate} \\
+# r &= \sigma(W_{ir}\,x + b_{ir} + W_{hr}\,h + b_{hr}) && \text{reset: how much memory counts} \\
 # z &= \sigma(W_{iz}\,x + b_{iz} + W_{hz}\,h + b_{hz}) && \text{update gate: how much of the old stays} \\
 # n &= \tanh\bigl(W_{in}\,x + b_{in} + r \odot (W_{hn}\,h + b_{hn})\bigr) && \text{the new proposal} \\
 # h' &= (1 - z) \odot n + z \odot h
@@ -212,13 +216,14 @@ def lstm_cell(
 # $W_{in} x + b_{in} = 0$, the memory's part is $W_{hn} h + b_{hn} = 1.0986$. So
 # $n = \tanh(0 + 0.5 \cdot 1.0986) = 0.5$ and $h' = 0.25 \cdot 0.5 + 0.75 \cdot 2 = 1.625$.
 #
-# **Traps.** Three forms of the GRU are about, and only the one above is torch's:
+# **Traps.** You will meet three forms of the GRU, and only the one above is torch's:
 #
-# 1. Here $r$ multiplies the memory's part **after** the matrix and **with its bias**. The first paper
-#    (Cho and others, 2014) has $W_{hn}(r \odot h)$: other numbers.
-# 2. Some papers and tutorials swap the roles in the last line: $(1 - z) \odot h + z \odot n$.
-# 3. Since $r$ meets only the memory's part, you must **not** add word and memory for all three blocks at
-#    once, as the LSTM does. Keep the two apart:
+# 1. Torch: $r$ multiplies the memory's part **after** the matrix and **with its bias**.
+# 2. The published paper (Cho and others, 2014) has $W_{hn}(r \odot h)$: other numbers.
+# 3. Some papers and tutorials swap the roles in the last line: $(1 - z) \odot h + z \odot n$.
+#
+# And since $r$ meets only the memory's part, you must **not** add word and memory for all three
+# blocks at once, as the LSTM does. Keep the two apart:
 #
 # ```pycon
 # >>> word = torch.tensor([[1.0, 2.0, 0.0]])  # from x: r, z, n
@@ -264,8 +269,9 @@ def gru_cell(
 # | `out` | `(b, t, d)` | the `h` of the **last layer** after every word |
 # | result | `(out, (h, c))` | the states of **every layer** after the last word, to go on from there |
 #
-# **By hand.** With one layer, the last output is the last state: `out[:, -1]` equals `h[0]`. With two
-# layers, `out[:, -1]` equals `h[-1]`, the state of the last layer, and `h[0]` is something else.
+# **Which is the last?** With one layer, the last output is the last state: `out[:, -1]` equals
+# `h[0]`. With two layers, `out[:, -1]` equals `h[-1]`, the state of the last layer, and `h[0]` is
+# something else.
 #
 # ```pycon
 # >>> torch_lstm = nn.LSTM(3, 4, num_layers=2, batch_first=True)
@@ -277,6 +283,7 @@ def gru_cell(
 # ```
 #
 # **The names of the weights** must be torch's, so that you can load what others have trained:
+# these, and no other parameters or buffers. (`l0` is a small L and the number of the layer.)
 #
 # ```pycon
 # >>> for name, parameter in nn.LSTM(3, 4, num_layers=2).named_parameters():
@@ -304,18 +311,20 @@ def gru_cell(
 # tensor([0.5000], requires_grad=True)
 # ```
 #
-# **Traps.** If you start the weights at zero, all $d$ places do the same for ever. Draw them, as torch
-# does, evenly from $-1/\sqrt d$ to $1/\sqrt d$. The zeros that you start from must have the dtype and
-# the device of `x` (`x.new_zeros`): a plain `torch.zeros` breaks on a GPU. Don't keep the state in
-# `self` either: the next batch has other texts. It comes in as an argument and goes out as a result.
+# **Traps.** Do not start the weights at zero: no gradient gets back through a matrix of zeros, so
+# with two layers the lower one never learns. Draw each number at random between $-1/\sqrt d$ and
+# $1/\sqrt d$, as torch does; `tensor.uniform_(low, high)` fills a tensor in this way. The zeros
+# that the *state* starts from must have the dtype and the device of `x` (`x.new_zeros`): a plain
+# `torch.zeros` breaks on a GPU. Don't keep the state in `self` either: the next batch has other
+# texts. It comes in as an argument and goes out as a result.
 #
-# Write the walk over the words yourself. Your `lstm_cell` will do for the step; `nn.LSTM` and
-# `nn.LSTMCell` will not.
+# Write the walk over the words yourself. You may call your `lstm_cell` for each step; `nn.LSTM`
+# and `nn.LSTMCell` are not allowed.
 
 
 # %%
 class LSTM(nn.Module):
-    """`nn.LSTM(inputs, hidden, layers, batch_first=True)`, with the same names of parameters."""
+    """`nn.LSTM(inputs, hidden, layers, batch_first=True)`, with the same parameter names."""
 
     def __init__(self, inputs: int, hidden: int, layers: int = 1) -> None:
         super().__init__()
@@ -334,7 +343,7 @@ class LSTM(nn.Module):
 # ## 5. build_vocabulary
 #
 # Networks eat numbers. A *vocabulary* gives every word a number, its **id**. We take as a word what
-# stands between blanks, whatever the script:
+# stands between blanks, in any writing system:
 #
 # ```pycon
 # >>> "the film  was not bad".split()
@@ -346,8 +355,8 @@ class LSTM(nn.Module):
 # Two ids are special: **0** is `<pad>`, which fills short texts up, and **1** is `<unk>`, which stands
 # for every *unknown* word. The others are numbered from 2 on: the most frequent word first, and among
 # words that are equally frequent the one that was *seen* first. Words that occur fewer than
-# `min_count` times over all texts get no id of their own: from a word seen once, nothing can be
-# learned. (You may rely on it that no text holds the words `<pad>` and `<unk>`.)
+# `min_count` times over all texts get no id of their own: from a word seen only once or twice,
+# little can be learned. (You may rely on it that no text holds the words `<pad>` and `<unk>`.)
 #
 # **By hand.** The texts are "b a" and "c a". `a` occurs twice, `b` and `c` once, and `b` came before
 # `c`: the vocabulary is `{"<pad>": 0, "<unk>": 1, "a": 2, "b": 3, "c": 4}`. With `min_count=2` only
@@ -411,7 +420,7 @@ def encode(text: str, vocabulary: dict[str, int]) -> list[int]:
 # \text{lengths} = (2, 0, 3)$$
 #
 # An empty text is allowed: its row is all padding, its length 0. If *all* texts are empty, `ids` has
-# `b` rows and no columns. Both results are int64, which is what `nn.Embedding` and indexing want.
+# `b` rows and no columns. Both results are int64, torch's usual dtype for ids and indices.
 # Slices of a row can be written to:
 #
 # ```pycon
@@ -436,7 +445,8 @@ def encode(text: str, vocabulary: dict[str, int]) -> list[int]:
 def pad_batch(sequences: list[list[int]]) -> tuple[Int[Tensor, "b t"], Int[Tensor, " b"]]:
     """Put lists of ids into one tensor, zeros at the end of short ones: `(ids, lengths)`, int64.
 
-    The longest list decides the width. Empty lists are allowed, also if all are empty (width 0).
+    The longest list decides the width. Empty lists are allowed, even if all are empty (width 0).
+    There is at least one list.
     """
     raise NotImplementedError("TODO: pad_batch")
 
@@ -451,7 +461,8 @@ def pad_batch(sequences: list[list[int]]) -> tuple[Int[Tensor, "b t"], Int[Tenso
 # 2. A **recurrent network** reads these rows. `nn.LSTM` with `batch_first=True` is quickest; your own
 #    `LSTM`, or a GRU, will do as well.
 # 3. A **linear layer** makes one score per class from the state after the *last word*. The scores
-#    are logits: no softmax, that belongs to the loss.
+#    are called *logits*. They are any real numbers; the *softmax* that turns them into
+#    probabilities belongs to the loss, **not** to the network.
 #
 # ```pycon
 # >>> table = nn.Embedding(100, 4, padding_idx=0)
@@ -470,7 +481,9 @@ def pad_batch(sequences: list[list[int]]) -> tuple[Int[Tensor, "b t"], Int[Tenso
 # (Here the notebook `exercises/lstm.ipynb` draws a picture.)
 
 # %% [markdown]
-# To pick another column in every row, index with two rows of numbers, one for each axis:
+# To pick in each row a column of its own, index with two rows of numbers, one for each of the
+# first two axes. From `out` of shape `(b, t, d)` this picks `b` rows of $d$ numbers: `(b, d)`. In
+# small:
 #
 # ```pycon
 # >>> table = torch.tensor([[1, 2, 3], [4, 5, 6]])
@@ -478,8 +491,10 @@ def pad_batch(sequences: list[list[int]]) -> tuple[Int[Tensor, "b t"], Int[Tenso
 # tensor([3, 4])
 # ```
 #
-# (Or use `nn.utils.rnn.pack_padded_sequence(..., enforce_sorted=False)`, which makes the LSTM stop at
-# each text's end. It wants the lengths on the CPU, and it refuses a length of 0.)
+# (Or use `nn.utils.rnn.pack_padded_sequence(..., batch_first=True, enforce_sorted=False)`, which
+# makes the LSTM stop at each text's end: then `h[-1]` *is* the state after the last word. Without
+# `batch_first=True` it takes axis 0 for time, and may raise no error. It wants the lengths on
+# the CPU, and it refuses a length of 0.)
 #
 # **Empty texts.** A text of length 0 has no last word, and `length - 1` would be −1: the last column
 # again! Its scores may be what you like, but they must be finite and, as for every text, must not depend
@@ -494,15 +509,24 @@ def pad_batch(sequences: list[list[int]]) -> tuple[Int[Tensor, "b t"], Int[Tenso
 #         [0, 7, 3, 9]])
 # ```
 #
+# **Trained for a check.** One check trains `SentimentClassifier(vocabulary_size, 16, 32, 2)` in a
+# loop of its own: 6 epochs of Adam on 1600 reviews, with `lr` 0.01, then 0.02. A network that
+# reads in order learns them with ease; one that forgets the order cannot.
+#
 # **More traps.** `nn.LSTM` without `batch_first=True` takes axis 0 for time: it then reads *across* the
 # texts of a batch, raises no error, and the texts influence each other. The mean of the word rows, or
-# any other sum that forgets the order, is right in 50 % of our reviews: as good as a coin. Dropout,
-# if you use some, must be silent in eval mode (`nn.Dropout` is, `F.dropout(x, 0.5)` is not).
+# any other sum that forgets the order, is right in 50 % of our reviews: as good as a coin. If you
+# use dropout (numbers set to zero at random in training), it must do nothing in eval mode:
+# `nn.Dropout` obeys, `F.dropout(x, 0.5)` does not.
 
 
 # %%
 class SentimentClassifier(nn.Module):
-    """Reads each text word by word and scores it for every class."""
+    """Reads each text word by word and scores it for every class.
+
+    `embedding` counts the numbers per word, `hidden` those in the state. Ids are below
+    `vocabulary_size`.
+    """
 
     def __init__(self, vocabulary_size: int, embedding: int, hidden: int, classes: int) -> None:
         super().__init__()
@@ -529,13 +553,16 @@ class SentimentClassifier(nn.Module):
 #
 # $$\ell = -\log \frac{e^{s_y}}{\sum_k e^{s_k}}$$
 #
-# and `F.cross_entropy(logits, labels)` averages it over the batch. It has the softmax inside, so
-# give it the logits as they are. Two equal logits give $-\log \frac{1}{2} = 0.693$: a loss that stays
-# there means that nothing was learned.
+# where $k$ runs over all classes. The fraction is the softmax: the probability that the network
+# gives to the right class. `F.cross_entropy(logits, labels)` averages $\ell$ over the batch. It
+# has the softmax inside, so give it the logits as they are. Two equal logits give
+# $-\log \frac{1}{2} = 0.693$: a loss that stays there means that nothing was learned.
 #
-# **Exploding gradients.** Going back through the words, a gradient is multiplied at each of them, so now
-# and then it gets huge, and one step ruins what was learned. Between `backward` and `step`, cut its
-# length (over all parameters together) down to 1:
+# **Exploding gradients.** On its way back, the gradient is multiplied by weights at every word.
+# Where that makes it 1.5 times as long each time, it is $1.5^{20} = 3325$ times as long after
+# twenty words. With plain SGD, one such step ruins what was learned; Adam takes tiny steps for a
+# long time afterwards. Between `backward` and `step`, cut its length (the root of the sum of all
+# squares, over all parameters together) down to 1 if it is longer:
 #
 # ```pycon
 # >>> w = nn.Parameter(torch.zeros(2))
@@ -546,30 +573,36 @@ class SentimentClassifier(nn.Module):
 # tensor([0.6000, 0.8000])
 # ```
 #
-# **Trap: the history.** It holds one number per epoch: the mean loss over all *samples* of that
-# epoch. Say a batch of 4 has the mean loss 1.0 and the last one, of 1, has 3.0. The mean over samples
-# is $(4 \cdot 1 + 1 \cdot 3) / 5 = 1.4$, not $(1 + 3) / 2 = 2$. Keep numbers (`loss.item()`), not
-# tensors: a tensor keeps the whole graph alive.
+# **Trap: the history.** It holds one number per epoch: the mean, over all *samples* of that epoch,
+# of the loss that was computed on the way, before each step. Say a batch of 4 has the mean loss
+# 1.0 and the last one, of 1, has 3.0. The mean over samples is $(4 \cdot 1 + 1 \cdot 3) / 5 =
+# 1.4$, not $(1 + 3) / 2 = 2$. Keep numbers (`loss.item()`), not tensors: a tensor keeps the whole
+# graph alive.
 #
 # **More traps.** Gradients add up until you clear them. A model that arrives in eval mode must still be
 # *trained* in training mode. `lengths` must go to the device too. No state is carried from one batch
 # to the next: other texts, other thoughts.
 #
-# **What is free.** Any optimizer of `torch.optim` that adapts its steps (Adam, AdamW, NAdam, RMSprop),
-# with the given `lr`; with `lr = 0` it must leave the parameters alone. We recommend
-# `torch.optim.Adam`. Plain SGD mostly stays at 0.693 on these reviews. Clipping is free too.
+# **What you may choose.** Any optimizer of `torch.optim` that adapts its steps (Adam, AdamW,
+# NAdam, RMSprop), with the given `lr`; with `lr = 0` it must leave the parameters alone. We
+# recommend `torch.optim.Adam`. Plain SGD mostly stays at 0.693 on these reviews. Whether you clip
+# is up to you.
 #
 # The last check trains your `SentimentClassifier(vocabulary_size, 16, 32, 2)` with your
-# `train_sentiment` for 6 epochs on 1600 reviews in English and Korean, in shuffled batches of 32, with
-# `lr = 0.01`. If that did not do, it tries 0.02 as well. The bar is low: a network that reads in order
-# gets over it, one that counts words stays at one half. `datasets/reviews.py` makes the reviews; look
-# at some:
+# `train_sentiment` for 6 epochs on 1600 reviews in English and Korean, in shuffled batches of 32,
+# with `lr = 0.01`. If that is not enough, it tries 0.02 as well. The bar is low: a network that
+# reads in order gets over it; one that counts words is right for one review in two, and fails.
+#
+# `datasets/reviews.py` makes the reviews, in *twins*: the same words, opposite labels (1 means
+# good). What comes after "but" decides; what comes after "though" does not.
 #
 # ```pycon
 # >>> from datasets.reviews import load_reviews
 # >>> texts, labels, _, _ = load_reviews(seed=0, train=2, test=2, language="english")
-# >>> sorted(texts[0].split()) == sorted(texts[1].split()), labels.sum().item()  # twins
-# (True, 1)
+# >>> for label, text in zip(labels.tolist(), texts, strict=True):
+# ...     print(label, text)
+# 0 frankly the story was not really poor but the food was not quite fun
+# 1 frankly the food was not quite fun but the story was not really poor
 # ```
 
 
@@ -595,7 +628,7 @@ def train_sentiment(
 #   Architectures*, ICML 2015: many cells compared, and why a forget gate should begin open.
 # - R. Pascanu, T. Mikolov and Y. Bengio, *On the difficulty of training recurrent neural networks*,
 #   ICML 2013: vanishing and exploding gradients, and clipping.
-# - The pages of `nn.LSTM` and `nn.GRU` in torch's documentation: every formula of this page.
+# - The pages of `nn.RNN`, `nn.LSTM` and `nn.GRU` in torch's documentation: the cells' formulas.
 #
 # Where to go from here: a network that reads can also write. Let it guess the next letter, give it its
 # own guess to read, and you have a language model.

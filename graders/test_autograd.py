@@ -469,14 +469,19 @@ def test_vjp_leaves_no_trace(submission, kind, silent):
 
 
 @pytest.mark.task("vjp", points=1)
-@pytest.mark.parametrize("case", ["layouts", "zeros", "error"])
+@pytest.mark.parametrize("case", ["layouts", "zeros", "slope 1", "error"])
 def test_unusual_vjp(submission, device, random, case):
-    """vjp takes any memory layout of x and v, and zeros in v; an error of f leaves no trace."""
+    """vjp takes any layout of x and v, zeros in v and a slope of 1; an error of f leaves no trace."""
     x, v = random.normal(4, 3, device=device), random.normal(4, device=device)
     if case == "layouts":
         check_vjp(submission, Formula("x: x**2 + x.sum()"), x.mT, v.expand(3, 4))
     elif case == "zeros":
         check_vjp(submission, Formula("x: x[0] ** 2"), x, torch.zeros(3, device=device))
+    elif case == "slope 1":
+        for text in ("x: x[:, 0] + 1", "x: x[:, 0].clone()"):  # torch passes v on as it is
+            check_vjp(submission, Formula(text), x, v.clone().requires_grad_())
+        square = random.normal(4, device=device)
+        check_vjp(submission, Formula("x: x + 1"), square, v.clone().requires_grad_())
     else:
         check_traces(submission, "vjp", "leaf", broken=True)
 

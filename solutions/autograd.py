@@ -14,8 +14,9 @@
 # - teach autograd a derivative of your own, also a useful lie,
 # - walk downhill, and hold a part of a model still.
 #
-# Letters in shapes: `n` is the number of inputs, `m` the number of outputs. `"*shape"` means any
-# shape, also none (a single number); `"*shape"` and `"*out"` may differ.
+# Letters in shapes: `n` is the number of inputs, `m` the number of outputs. `"..."` and `"*shape"`
+# mean any shape, also none (a single number); `"*shape"` and `"*out"` may differ. What you return
+# has the dtype of its input and lives on the same device.
 
 # %%
 from collections.abc import Callable, Iterable, Iterator
@@ -30,8 +31,8 @@ from torch import Tensor, nn
 # ## Before you start
 #
 # **Derivative.** Take $f(x) = x^2$ at $x = 1$. There $f$ is 1. Push $x$ up by a little bit, to
-# 1.001: now $f$ is 1.002001. The push was 0.001, and $f$ rose by about 0.002. The ratio is 2: *at
-# this place*, $f$ rises twice as fast as $x$. This ratio, for pushes that get smaller and smaller,
+# 1.001: now $f$ is 1.002001. The push was 0.001, and $f$ rose by about 0.002. The ratio is about
+# 2: *at this place*, $f$ rises twice as fast as $x$. This ratio, for pushes that get smaller and smaller,
 # is the derivative, and it is written $f'(x)$ or $\frac{df}{dx}$. It is the slope of the straight
 # line that touches the curve there, the *tangent*. At $x = 3$ the curve is steeper: the slope is 6.
 # For $x^2$ the slope is $2x$ at every $x$.
@@ -65,16 +66,17 @@ plt.show()
 # each result remembers which operation made it (its `grad_fn`) and from what. These notes are the
 # *graph*. Where the notes begin is a *leaf*: a tensor that you made yourself, not one that was
 # computed from others that require grad. Asked for derivatives, PyTorch walks the graph backwards,
-# from the result to the leaves, and multiplies the slopes that it meets. For $y = (3x)^2$ at
-# $x = 2$:
+# from the result to the leaves, and multiplies the slopes that it meets. (Where several ways lead
+# to one leaf, their products are added up.) For $y = (3x)^2$ at $x = 5$:
 #
 # ```
-# forward:   x = 2  -- times 3 -->  6  -- square -->  y = 36    (notes are taken)
-# backward:     36  <-- times 3 --  12  <-- 2 * 6 --  1         (notes are read)
+# forward:   x = 5  -- times 3 -->  15  -- square -->  y = 225   (notes are taken)
+# backward:     90  <-- times 3 --  30  <-- 2 * 15 --  1         (notes are read)
 # ```
 #
 # Read the second line from the right: $y$ moves 1 for 1 with itself; the square has slope
-# $2 \cdot 6 = 12$ at 6; in front of it everything is 3 times as fast. So $\frac{dy}{dx} = 36$.
+# $2 \cdot 15 = 30$ at 15; and $3x$ moves 3 times as fast as $x$, which makes $3 \cdot 30$. So
+# $\frac{dy}{dx} = 90$.
 #
 # In code, with a single step:
 #
@@ -135,10 +137,10 @@ plt.show()
 #
 # 1. **`backward` writes into strangers.** `f` may use weights that it does not get as arguments.
 #    `backward` adds to *their* `.grad` as well. It also adds to an old `.grad` of the input, so
-#    that the second call gives a wrong answer.
+#    the second call gives a wrong answer.
 # 2. **The input belongs to the caller.** `x.requires_grad_()` on the caller's tensor changes it for
-#    good. And an input that was computed from other tensors is no leaf, so its `.grad` stays
-#    `None`. Work on a tensor of your own that holds the same numbers.
+#    good. And an input that was computed from a tensor that requires grad is no leaf, so its
+#    `.grad` stays `None`. Work on a tensor of your own that holds the same numbers.
 # 3. **`f` may ignore an input.** Its slope is 0 then, everywhere: the answer is a tensor of zeros.
 #    PyTorch raises an error ("appears to not have been used") unless you tell it what you want, and
 #    another one ("does not require grad") when the result depends on no marked tensor at all.
@@ -207,7 +209,8 @@ def gradient(
 # $$(v^\top J)_j = \sum_{i=1}^{m} v_i \, \frac{\partial y_i}{\partial x_j}$$
 #
 # a *vector-Jacobian product*, short *vjp*: the rows of the table, row $i$ taken $v_i$ times, added
-# up. Each step of every backward pass that you will ever run is one of these.
+# up. ($v^\top$ is $v$ written as a row, so that it can stand on the left of a table.) Each step of
+# every backward pass that you will ever run is one of these.
 #
 # **By hand.** $f(x_1, x_2) = (x_1 x_2,\; x_1^2)$ at $(2, 3)$:
 #
@@ -224,8 +227,8 @@ def gradient(
 # ```
 #
 # **A different view** helps: $v^\top J$ is the gradient of the *single number*
-# $v_1 y_1 + \dots + v_m y_m$. Here that is $10\,x_1 x_2 + x_1^2$; push $x_1$ and it moves by
-# $10 x_2 + 2 x_1 = 34$.
+# $v_1 y_1 + \dots + v_m y_m$. Here that is $10\,x_1 x_2 + x_1^2$; push $x_1$ a little, and this
+# moves $10 x_2 + 2 x_1 = 34$ times as far.
 #
 # **Traps.** $v$ stands on the **left**: it has one entry per *output*. $J v$, with one entry per
 # input, is something else: $(32, 40)$ here. And when $m = n$, PyTorch cannot notice the mix-up.
@@ -251,7 +254,9 @@ def vjp(
 
     # HINT: Either weigh the outputs with v, add them up, and take the gradient of that number,
     # HINT: or let torch do it: `torch.autograd.grad` takes the weights as `grad_outputs=`.
-    (product,) = torch.autograd.grad(y, leaf, grad_outputs=v, materialize_grads=True)
+    # HINT: Weigh with a copy of v: where f only passes x on, v itself would come back.
+    weights = v.detach().clone()
+    (product,) = torch.autograd.grad(y, leaf, grad_outputs=weights, materialize_grads=True)
     return product
     ### END SOLUTION
 
@@ -290,12 +295,12 @@ def vjp(
 # Trying to backward through the graph a second time
 # ```
 #
-# **Trap 2: outputs that do not depend on `x`.** Their row is zeros; and if no output does, the
-# whole table is, with $m$ rows and $n$ columns all the same.
+# **Trap 2: outputs that do not depend on `x`.** Their row is zeros. If no output depends on `x`,
+# every row is zeros, and the table still has $m$ rows and $n$ columns.
 #
 # **Trap 3: `y[i]` is an operation too.** Picking one output needs a note like any other step. So
-# pick where notes are taken: under the caller's `no_grad`, `y[i]` hangs on no graph, although `y`
-# does.
+# pick where notes are taken. Under the caller's `no_grad`, `y[i]` hangs on no graph, although `y`
+# does. `y[i].requires_grad` does not tell you: it is True even then, but `y[i].grad_fn` is `None`.
 #
 # **Trap 4: rows and columns.** One row per *output*. With $m = n$ the transposed table looks right
 # at first sight. So test with $m \neq n$.
@@ -335,10 +340,15 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, " n"]) -> Float[Ten
 #
 # $$H_{ij} = \frac{\partial^2 f}{\partial x_i \, \partial x_j}$$
 #
-# Entry $(i, j)$ says how fast the slope in $x_i$ changes when $x_j$ is pushed. So $Hv$ says how the
-# whole gradient changes when you take a small step in the direction $v$. Like the Jacobian, the
-# table is far too large for a real model, and like there, a **product** is cheap. The trick: $v$
-# does not depend on $x$, so
+# Entry $(i, j)$ says how fast the slope in $x_i$ changes when $x_j$ is pushed. (It is the same the
+# other way round: $H_{ij} = H_{ji}$ for every smooth $f$.) So entry $i$ of $Hv$,
+#
+# $$(Hv)_i = \sum_j \frac{\partial^2 f}{\partial x_i \, \partial x_j} \, v_j$$
+#
+# says how the slope in $x_i$ changes when you take a small step in the direction $v$. As with the
+# Jacobian, the table is far too large for a real model, and a **product** with it is cheap. The
+# trick: $v$ does not depend on $x$, so you may multiply by $v$ and add up first, and take the
+# derivative in $x_i$ of the whole sum afterwards:
 #
 # $$H v = \nabla \big( \nabla f(x) \cdot v \big) \qquad\text{with}\qquad
 # \nabla f(x) \cdot v = \sum_i \frac{\partial f}{\partial x_i} v_i$$
@@ -356,7 +366,7 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, " n"]) -> Float[Ten
 # tensor([64.,  6.])
 # ```
 #
-# **Trap 1: a gradient hangs on no graph.** PyTorch takes no notes while it walks back, so that the
+# **Trap 1: a gradient hangs on no graph.** PyTorch takes no notes while it walks back, so the
 # first gradient is a plain tensor of numbers. `create_graph=True` asks for the notes:
 #
 # ```pycon
@@ -417,7 +427,7 @@ def hessian_vector_product(
 #
 # ```pycon
 # >>> model = nn.Linear(2, 1)  # a ready-made model: two inputs, one output
-# >>> [tuple(parameter.shape) for parameter in model.parameters()]  # weights and bias
+# >>> [tuple(parameter.shape) for parameter in model.parameters()]  # weights, and the bias that is added
 # [(1, 2), (1,)]
 # >>> model(torch.zeros(5, 2)).shape  # a batch of 5 samples
 # torch.Size([5, 1])
@@ -426,8 +436,9 @@ def hessian_vector_product(
 # (A model also has a switch with two positions, `train` and `eval`, that some layers look at. It is
 # not yours to touch here.)
 #
-# What you want in `.grad` is the gradient of the mean over **all** samples. With $B$ batches, batch
-# $k$ of $n_k$ samples and mean loss $L_k$, and $N = n_1 + \dots + n_B$ samples in all:
+# What you want in `.grad` is the gradient of $L$, the mean loss over **all** samples. With $B$
+# batches, batch $k$ of $n_k$ samples and mean loss $L_k$, and $N = n_1 + \dots + n_B$ samples in
+# all:
 #
 # $$\nabla L = \frac{1}{N} \sum_{k=1}^{B} n_k \nabla L_k$$
 #
@@ -450,8 +461,8 @@ def hessian_vector_product(
 #
 # **Traps.**
 #
-# - **Old gradients.** `backward` adds to whatever is there. Clear `.grad` once, at the beginning,
-#   and **not** between the batches.
+# - **Old gradients.** `backward` adds to whatever is there. Clear `.grad` once, at the beginning
+#   (`parameter.grad = None`), and **not** between the batches.
 # - **Frozen parameters** are those with `requires_grad` off. Somebody else looks after them, so do
 #   not even clear their `.grad`: `model.zero_grad()` would.
 # - **`batches` may run only once.** A generator is used up after one loop, and it has no `len`. You
@@ -499,8 +510,8 @@ def accumulate(
 # ## 6. straight_through_round
 #
 # Some useful steps have no useful slope. Rounding is a staircase: flat everywhere (slope 0), with
-# jumps in between (no slope at all). Put it into a model, and every gradient behind it is 0, so
-# nothing there can learn.
+# jumps in between (no slope at all). Put it into a model, and on the way back every step before it
+# gets the gradient 0, so nothing there can learn.
 #
 # The way out is a small lie that works well: round on the way **forward**, and on the way **back**
 # pretend that nothing was done, as if the function were $y = x$ with its slope 1. This is the
@@ -508,6 +519,8 @@ def accumulate(
 #
 # $$\text{forward: } y = \operatorname{round}(x) \qquad\qquad
 # \text{backward: } \frac{\partial y}{\partial x} := 1$$
+#
+# (The sign $:=$ means "we set it to": this is a choice, not a result.)
 #
 # In the notebook, the next cell draws it: the staircase that comes out, and the straight line whose
 # slope is used.
@@ -543,7 +556,7 @@ plt.show()
 # Which constant must be added to $x$ so that the *numbers* are those of the rounded $x$?
 #
 # **Traps.** Detaching everything leaves no gradient at all. And `torch.round` takes halves to the
-# nearest *even* number, so that they do not all go up; `floor(x + 0.5)` is not the same:
+# nearest *even* number: not all of them go up. So `floor(x + 0.5)` is not the same:
 #
 # ```pycon
 # >>> torch.tensor([0.5, 1.5, 2.5, -0.5]).round()
@@ -569,12 +582,13 @@ def straight_through_round(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"
 # %% [markdown]
 # ## 7. ClippedExp
 #
-# You can also teach autograd a whole new operation. A class that inherits from
-# `torch.autograd.Function` has two functions and no objects: `forward` computes the result,
-# `backward` turns the gradient with respect to the result into the gradient with respect to each
-# input. (`@staticmethod` says that there is no `self`.) Between them goes a notebook for this one
-# call, `ctx` ("context"). Tensors are put away in it with `save_for_backward`, other things as
-# attributes, such as `ctx.limit = limit`. Here is one that squares:
+# You can also teach autograd a whole new operation. Write a class that inherits from
+# `torch.autograd.Function`, with two functions; you never make an object of it. `forward` computes
+# the result, `backward` turns the gradient with respect to the result into the gradient with
+# respect to each input. (`@staticmethod` says that there is no `self`.) Between them goes a
+# notebook for this one call, `ctx` ("context"). Tensors are stored in it with
+# `save_for_backward`, other things as attributes, such as `ctx.limit = limit`. Here is one that
+# squares:
 #
 # ```pycon
 # >>> class Square(torch.autograd.Function):
@@ -635,7 +649,7 @@ class ClippedExp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Float[Tensor, "*shape"], limit: float) -> Float[Tensor, "*shape"]:
-        """Give exp(min(x, limit)), and put away in `ctx` what `backward` needs."""
+        """Give exp(min(x, limit)), and store in `ctx` what `backward` needs."""
         ### BEGIN SOLUTION
         # HINT: `x.clamp(max=limit)` is min(x, limit). Clip first: exp of a large number is inf.
         y = x.clamp(max=limit).exp()
@@ -658,8 +672,8 @@ class ClippedExp(torch.autograd.Function):
 # %% [markdown]
 # ## 8. gradient_descent
 #
-# Now use gradients. $\nabla f$ points to where $f$ grows fastest. So walk the other way, a little,
-# and look again:
+# Now use gradients. $\nabla f$ points in the direction in which $f$ grows fastest. So walk the
+# other way, a little, and look again:
 #
 # $$x_{k+1} = x_k - \eta \, \nabla f(x_k)$$
 #
@@ -680,8 +694,8 @@ class ClippedExp(torch.autograd.Function):
 # In the notebook, the next cell draws two walks on a long valley,
 # $f(x_1, x_2) = x_1^2 + 6 x_2^2$, seen from above: on each line, $f$ is the same everywhere. The
 # walk with `lr` 0.05 slides gently along the valley, and slowly. With 0.155 it jumps from wall to
-# wall, and still comes down. Across the valley the slope is $12 x_2$, so a step leaves
-# $(1 - 12\,\eta)\, x_2$ of $x_2$. Above $\eta = 1/6$ that is below $-1$: the jumps grow.
+# wall, and still comes down. Across the valley the slope is $12 x_2$, so each step multiplies
+# $x_2$ by $1 - 12\,\eta$. For $\eta$ above $1/6$ this factor is below $-1$: the jumps grow.
 
 # %% tags=["picture"]
 import matplotlib.pyplot as plt
@@ -729,11 +743,13 @@ plt.show()
 def gradient_descent(
     f: Callable[[Tensor], Tensor], x0: Float[Tensor, "*shape"], lr: float, steps: int
 ) -> tuple[Float[Tensor, "*shape"], list[float]]:
-    """Take `steps` steps of size `lr` down the gradient of `f`, from `x0`: `(x, history)`.
+    """Take `steps` steps down the gradient of `f` with learning rate `lr`: `(x, history)`.
 
-    `x` is where the walk ends, detached; it shares no memory with `x0`. `history` holds one Python
-    float per step, the value of `f` before it. No graph is kept, and `x0` stays as it is, whether
-    it requires grad or not. No other tensor's `.grad` changes.
+    The walk begins at `x0`. `f(x)` is a single number that depends on `x`; it need not work under
+    `torch.no_grad()`. `x` is where the walk ends, detached; it shares no memory with `x0`.
+    `history` holds one Python float per step, the value of `f` before it. With `steps=0` there is
+    no step: a copy of `x0` and an empty list. No graph is kept, and `x0` stays as it is, whether it
+    requires grad or not. No other tensor's `.grad` changes.
     """
     ### BEGIN SOLUTION
     x, history = x0.detach().clone(), []
@@ -753,8 +769,9 @@ def gradient_descent(
 # %% [markdown]
 # ## 9. frozen
 #
-# Often a part of a model must hold still while the rest learns: a pretrained network under a new
-# last layer, or one of two networks that learn in turns. Parameters are held by switching their
+# Often a part of a model must hold still while the rest learns: a network that was trained before
+# (*pretrained*) and gets a new last layer, or one of two networks that learn in turns. Parameters
+# are held by switching their
 # `requires_grad` off: autograd then computes no gradient for them. It is easy to forget to switch
 # it on again. So write something for a `with` statement, which cleans up by itself:
 #
@@ -788,13 +805,16 @@ def gradient_descent(
 #
 # **Traps.**
 #
-# - **An error in the block** arrives at the `yield`. Without `try ... finally`, everything behind
-#   it is skipped and the parameters stay frozen.
+# - **An error in the block** arrives at the `yield`. Without `try ... finally`, all code after the
+#   `yield` is skipped and the parameters stay frozen.
 # - **"On again" is not "as before".** Some parameters may have been frozen already, on purpose.
 #   Remember each one's own setting. Then a `with` inside a `with` works by itself: the inner one
 #   gives back "off", the outer one the rest.
 # - **`torch.no_grad()` is another thing.** It stops all notes, for the inputs too. Through a frozen
 #   module gradients still flow: its input may be something that learns.
+# - **Only gradients are switched off.** An optimizer (it changes the parameters by their `.grad`)
+#   still takes a step with an old `.grad`, and some layers keep running averages, which still move.
+#   Leave that as it is: `.grad` and the modes (train, eval) are not yours to touch.
 
 
 # %%

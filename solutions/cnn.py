@@ -542,12 +542,12 @@ def feature_maps(
 # still be *trained* in training mode. Softmax before the loss means softmax twice: with ten
 # classes such a loss cannot fall below 1.461.
 #
-# **What is free.** Nobody tells you which optimizer to take. Any optimizer of `torch.optim` with the
-# given `lr` will do, and with `lr = 0` it must leave the parameters alone. We recommend
-# `torch.optim.Adam`. The last check trains your `ConvNet(1, 10)` with your `train_cnn` for 8 epochs
-# on 1200 digits, in shuffled batches of 32, with `lr = 0.004`, a good rate for Adam. If that did
-# not do (plain SGD hardly moves at such a rate), it tries 0.02 and 0.1 as well. The bar is low: a
-# network that learns gets over it.
+# **What you may choose.** Nobody tells you which optimizer to take. Any optimizer of `torch.optim`
+# with the given `lr` will do, and with `lr = 0` it must leave the parameters alone. We recommend
+# `torch.optim.Adam`. The last check trains your `ConvNet(1, 10)` with your `train_cnn` for 8
+# epochs on 1200 digits, in shuffled batches of 32, with `lr = 0.004`, a good rate for Adam. If
+# that is not enough (plain SGD hardly moves at such a rate), it tries 0.02 and 0.1 as well. The bar
+# is low: a network that learns gets over it.
 
 
 # %%

@@ -5,10 +5,10 @@
 # *Reinforcement learning* is learning of this kind: a program acts, the world answers with numbers
 # called *rewards*, and the program has to find out which actions bring much reward in the long run.
 #
-# *Deep Q-learning* (DQN) is the method that learned to play Atari games from the screen. It has few
-# parts, and you write all of them: a memory of what happened, a rule that mixes trying out with
-# playing well, a network that values actions, the loss it learns from, and the loop around it.
-# Afterwards you will be able to
+# *Deep Q-learning*, with a *deep Q-network* (DQN), is the method that learned to play Atari games
+# from the screen. It has few parts, and you write all of them: a memory of what happened, a rule
+# that mixes trying out with playing well, a network that values actions, the loss it learns from,
+# and the loop around it. Afterwards you will be able to
 #
 # - say what a Q-value is, and compute it by hand in a small world,
 # - build a replay memory, and know why learning from it works better than from the last step alone,
@@ -23,12 +23,16 @@
 # | environment | the world: a game, a robot, a simulation |
 # | observation | the numbers that the environment shows; for the cart: place, speed, angle, turning speed |
 # | action | what the program does, a number 0, 1, 2, ...; for the cart: 0 pushes left, 1 pushes right |
-# | reward | one number after each action; for the cart: 1 for every step in which the pole stands |
+# | reward | one number after each action; for the cart: 1 for every step, also the last one |
 # | episode | one game from start to end |
-# | transition | one step: observation, action, reward, next observation, and whether this was the end |
+# | transition | one step: observation, action, reward, next observation, `terminated` (task 1) |
 #
 # and the letters in shapes: `b` is the batch (how many transitions at once), `a` the number of
 # actions, `o` how many numbers an observation has.
+#
+# The **cart** is Gymnasium's `CartPole-v1`: a pole stands on a cart, joined to it by a hinge. Each
+# action pushes the cart to the left or to the right. The game is lost when the pole leans by more
+# than 12 degrees or the cart leaves its track (2.4 to each side); after 500 steps it is stopped.
 
 # %%
 import copy
@@ -60,12 +64,14 @@ from torch import Tensor, nn
 # ```
 #
 # Each value follows from its neighbour: in cell 13, "right" brings 0 now and leads to cell 14, where
-# the best action is worth 1. In general, with $r$ the reward and $s'$ the situation afterwards,
+# the best action is worth 1. In general, with $r$ the reward, $s'$ the situation afterwards and
+# $a'$ each of the actions there,
 #
 # $$Q^*(s, a) = r + \gamma \max_{a'} Q^*(s', a')$$
 #
 # and $Q^*(s, a) = r$ where the step ends the episode: nothing comes after the end. This is the
-# *Bellman equation*. Start with zeros everywhere, put them into the right side, take the left side as
+# *Bellman equation* of a world without chance (with chance, take the mean of the right side).
+# Start with zeros everywhere, put them into the right side, take the left side as
 # the new values, and repeat: the values settle at $Q^*$. In the notebook, the next cell does this and
 # draws the best value of each cell, with an arrow for each best action. The arrows lead around the
 # pit, and the value falls by the factor 0.9 with each step away from the goal.
@@ -145,11 +151,14 @@ plt.show()
 # | `"reward"` | float32 | (32,) |
 # | `"terminated"` | bool | (32,) |
 #
+# `"terminated"` is True where nothing can follow this step, because the game is lost or won. It is
+# False everywhere else, also where only a time limit stopped the episode: task 5 says why.
+#
 # `observation_shape` may be any shape: `(3, 84, 84)` for a picture, `()` for a single number.
 # The tensors belong on the generator's device, `gen.device`: a generator of the GPU gives a batch on
 # the GPU. (`torch.randperm` wants to be told: `device=gen.device`.)
 #
-# **Trap: keep a copy.** Many environments write each new observation into the same array. If your
+# **Trap: keep a copy.** Some environments write each new observation into the same array. If your
 # list holds that array, all of its entries change:
 #
 # ```pycon
@@ -160,8 +169,9 @@ plt.show()
 # [array([7., 7.])]
 # ```
 #
-# Assigning into a tensor, `storage[place] = ...`, copies the numbers. `torch.as_tensor` turns an array,
-# a tensor or a number into a tensor.
+# Assigning into a tensor, `storage[place] = ...`, copies the numbers. What you assign must be a
+# tensor or a number: a NumPy array is refused. `torch.as_tensor` turns an array, a tensor or a
+# number into a tensor. It is **no** copy by itself: its tensor shares the array's memory.
 #
 # **Trap: rewards as `(b, 1)`.** The shape of `"reward"` is `(b,)`. Task 5 shows what happens otherwise.
 
@@ -170,7 +180,7 @@ plt.show()
 class ReplayBuffer:
     """A circular memory for `capacity` transitions: the newest overwrites the oldest.
 
-    `observation_shape` is the shape of one observation, of any rank, also `()`.
+    `observation_shape` is the shape of one observation, with any number of axes, also `()`.
     """
 
     def __init__(self, capacity: int, observation_shape: tuple[int, ...]) -> None:
@@ -251,7 +261,7 @@ class ReplayBuffer:
 #
 # **By hand.** From 1.0 to 0.1 within 100 steps. Step 0: 1.0. Step 50, half-way: $1 - 0.9 \cdot 0.5 =
 # 0.55$. Step 100 and every later one: 0.1. With $D = 0$ there is no line: it is `end` at once.
-# In the notebook, the next cell draws three such schedules: straight down, then flat.
+# In the notebook, the next cell draws three such schedules; the third is flat from the start.
 #
 # **Trap: the line goes on.** Without care for $t > D$, the formula gives 0.01 at step 110 here, and
 # soon negative numbers. **Trap: per episode.** Many programs let ε shrink once per *episode*. Then a
@@ -288,8 +298,7 @@ def epsilon(step: int, start: float, end: float, decay: int) -> float:
 #
 # The network that stands in for the table: a batch of observations `(b, o)` goes in, one value for
 # **each** action `(b, a)` comes out. So one pass values all actions, and the best one is an `argmax`
-# over the last axis. Take two hidden layers of `hidden` numbers each, with a ReLU after each. (With one
-# hidden layer, the cart is often not learned in the few steps of the last check.)
+# over the last axis. Take two hidden layers of `hidden` numbers each, with a ReLU after each.
 #
 # **By hand.** For the cart $o = 4$ and $a = 2$. With `hidden` = 64 the layers are 4 → 64 → 64 → 2.
 # A linear layer from $n$ to $m$ numbers has $n \cdot m$ weights and $m$ biases:
@@ -301,7 +310,8 @@ def epsilon(step: int, start: float, end: float, decay: int) -> float:
 # 320
 # ```
 #
-# **Trap.** A Q-value is any real number: the pit has −1, the cart about 100. A ReLU, tanh, sigmoid or
+# **Trap.** A Q-value is any real number: the pit has −1, and a pole that stands for ever has
+# $1 + 0.99 + 0.99^2 + \dots = 100$ with $\gamma = 0.99$. A ReLU, tanh, sigmoid or
 # softmax behind the last layer makes values impossible that the network must be able to say. And
 # without a nonlinearity *between* the layers, three linear layers can do no more than one.
 
@@ -339,7 +349,8 @@ class QNetwork(nn.Module):
 #
 # **By hand.** Four actions, $\varepsilon = 0.2$. The best action is taken in 80 % of the cases on
 # purpose, and in a quarter of the other 20 % by chance: 85 % in all; each other action, 5 %. With
-# $\varepsilon = 0$ it plays purely greedily: that is how you *evaluate* what has been learned.
+# $\varepsilon = 0$ it always takes the best action. This is called *greedy* play, and it is how
+# you *evaluate* what has been learned.
 #
 # Draw everything from `gen`. Then the same seed gives the same game again, which you will want when
 # you hunt for a mistake. A number from 0 to 1, and a whole number from 0 to 3:
@@ -358,8 +369,9 @@ class QNetwork(nn.Module):
 # **Four traps.**
 #
 # 1. The observation is **one** observation, without a batch axis, often a NumPy array, sometimes
-#    float64. The network wants a batch, in its own dtype and on its own device. All parameters know
-#    both: `next(q.parameters())` is the first of them, with `.dtype` and `.device`.
+#    float64. The network wants a batch, `(1, 4)` instead of `(4,)` for the cart, in its own dtype
+#    and on its own device. All parameters know both: `next(q.parameters())` is the first of them,
+#    with `.dtype` and `.device`.
 # 2. Choosing is not learning: no gradient is needed (`torch.no_grad()`).
 # 3. Some layers behave differently in training: dropout sets random numbers to zero, BatchNorm
 #    computes with the mean of the batch and refuses a batch of one. So switch to eval mode
@@ -408,14 +420,15 @@ def select_action(
 # ## 5. td_targets
 #
 # What should the network say for the actions that were taken? The right side of the Bellman equation.
-# For transition $i$ with reward $r_i$, and $q_{i,1}, q_{i,2}, \dots$ the values of the *next*
+# For transition $i$ with reward $r_i$, and $q_{i,0}, q_{i,1}, \dots$ the values of the *next*
 # observation, one per action:
 #
 # $$y_i = \begin{cases} r_i & \text{if the episode terminated here} \\
 # r_i + \gamma \max_a q_{i,a} & \text{otherwise} \end{cases}$$
 #
-# One real reward and, for all the rest, the network's own opinion: to estimate from an estimate is
-# called *bootstrapping*. These targets are called TD targets, for "temporal difference".
+# Only the reward is measured; the rest is the network's own estimate. To estimate from an estimate
+# is called *bootstrapping*. These targets are called TD targets, for "temporal difference": they
+# link the values of two moments, now and one step later.
 #
 # **By hand.** $\gamma = 0.9$, two transitions, two actions:
 #
@@ -432,8 +445,8 @@ def select_action(
 # about the world has changed. Many tutorials write `done = terminated or truncated` and use it here.
 # It is right for "start a new episode", and wrong for the target.
 #
-# **Trap: a (b, 1) sneaks in.** `keepdim=True` or `unsqueeze(1)` on one side only, and broadcasting
-# makes a table of everything against everything, without an error:
+# **Trap: a (b, 1) sneaks in.** If only one side has a second axis (from `keepdim=True` or
+# `unsqueeze(1)`), broadcasting combines everything with everything, `(b, b)`, without an error:
 #
 # ```pycon
 # >>> reward = torch.tensor([1.0, 3.0])
@@ -443,9 +456,11 @@ def select_action(
 #         [5., 7.]])
 # ```
 #
-# **Trap: gradients.** A target is a number to aim at; learning must not pull the target towards the
-# estimate. So what comes back is cut from the graph. And `~` is "not" for a bool tensor; a bool can
-# be multiplied with a float tensor:
+# **Trap: gradients.** A target is a number to aim at; learning must not pull the target towards
+# the estimate. So cut what comes back from the graph, with `.detach()`.
+#
+# For the flags: `~` is "not" for a bool tensor, and a bool tensor can be multiplied with a float
+# tensor:
 #
 # ```pycon
 # >>> ended = torch.tensor([False, True])
@@ -476,10 +491,10 @@ def td_targets(
 # %% [markdown]
 # ## 6. double_dqn_targets
 #
-# The maximum of noisy numbers is too large. Think of two actions that are both worth 0, and of
-# estimates that are off by +1 or −1, like two coins. The larger of the two is +1 in three of the
-# four cases, so on average it is $\frac{3 - 1}{4} = 0.5$, not 0. Q-learning takes such a maximum
-# at every step, and passes the error on from state to state.
+# The largest of several noisy numbers is too large on average. Think of two actions that are both
+# worth 0, and of estimates that are off by +1 or −1, each thrown like a coin. The larger of the
+# two is +1 in three of the four cases, so on average it is $\frac{3 - 1}{4} = 0.5$, not 0.
+# Q-learning takes such a maximum at every step, and passes the error on to the situations before.
 #
 # *Double DQN* asks two networks. The **online** network, the one that is being trained, chooses the
 # action; the **target** network, its slower copy, says what that action is worth:
@@ -487,14 +502,17 @@ def td_targets(
 # $$a_i = \arg\max_a q^{\text{online}}_{i,a} \qquad
 # y_i = r_i + \gamma\, q^{\text{target}}_{i,a_i} \quad\text{(and } y_i = r_i \text{ where terminated)}$$
 #
-# With the two coins: whichever action the first pair of coins chooses, the second pair knows nothing
-# of it, and its value is 0 on average.
+# With the coins: throw a second pair for the values. Whichever action the first pair chooses, the
+# second pair knows nothing of it, and its value for that action is 0 on average. A real target
+# network is an older copy of the online one and shares some of its errors: they shrink, no more.
 #
 # **By hand.** Reward 1, $\gamma = 0.9$. Online says $(2, 5)$: action 1. Target says $(4, 3)$: action
 # 1 is worth 3, so $y = 1 + 0.9 \cdot 3 = 3.7$. The plain target would be $1 + 0.9 \cdot 4 = 4.6$.
+# (Task 9 trains with the plain targets. The last lines of this page tell how to try these.)
 #
-# To pick one entry of each row there is `gather`. It wants the indices with an axis of length 1, and
-# gives the values with that same axis, which you must take away again (remember the last section):
+# To pick one entry of each row there is `gather(1, index)`: along axis 1 it takes the entries
+# whose numbers are in `index` (int64). `index` must have as many axes as the table, here
+# `(b, 1)`. The result is `(b, 1)` too; take that axis away again, or it is the trap of task 5:
 #
 # ```pycon
 # >>> table = torch.tensor([[4.0, 3.0], [6.0, 7.0]])
@@ -536,14 +554,15 @@ def double_dqn_targets(
 #
 # Now the loss of one batch, as `ReplayBuffer.sample` gives it. Three steps:
 #
-# 1. **Estimate**: `q` values all actions of `"observation"`; of each row only the action that was
-#    *taken* counts, for only about this one do we know a reward. (`gather` again.)
-# 2. **Target**: `target_q` values `"next_observation"`, and the rule of task 5 gives $y$.
-# 3. **Compare**: with $d_i$ = estimate − target, take the *Huber loss* with $\beta = 1$,
+# 1. **Estimate**: give `"observation"` to `q`. Of each row of the values `(b, a)` only that of the
+#    action *taken* counts, for only about this one do we know a reward. (`gather` again.)
+# 2. **Target**: give `"next_observation"` to `target_q`; the rule of task 5 makes $y$ of it.
+# 3. **Compare**: with $d_i$ = estimate − target, take the *Huber loss*. Its $\beta$, the size of
+#    $d_i$ from which on it is a straight line, is 1 here:
 #    $$\ell_i = \begin{cases} \frac12 d_i^2 & |d_i| < 1 \\ |d_i| - \frac12 & |d_i| \ge 1
 #    \end{cases}$$
-#    and the mean over the batch. It is the squared error near 0, but its slope never exceeds 1:
-#    one wild target cannot throw the weights far off. In the notebook, the next cell draws it.
+#    and the mean over the batch. It is half the squared error near 0, but its slope never exceeds
+#    1: one wild target cannot throw the weights far off. In the notebook, the next cell draws it.
 #
 # **By hand.** Differences 0.5 and −3: $\ell = (0.125,\; 2.5)$, the mean is 1.3125. Torch has it:
 #
@@ -556,13 +575,13 @@ def double_dqn_targets(
 # `torch.no_grad()`, in whatever mode it is in, and change nothing about it: not its mode, not its
 # parameters' `requires_grad`, not its gradients.
 #
-# **Trap: one network for both.** Use `q` for the targets as well, and each step moves the goal too:
-# the values chase themselves and may run away. A popular short tutorial does just that, and it seems
-# to work on easy games.
+# **Trap: one network for both.** If `q` makes its own targets, each training step moves the
+# targets too, and the values can grow without limit. In a run with the settings of task 9 they
+# rose above 200 000 (no true value is above 100), and the pole fell after 10 steps.
 #
-# **Trap: `None` for the next observation.** Some tutorials store `None` after the end and fish those
-# entries out of each batch. With the flag `"terminated"` there is nothing to fish out: the
-# target multiplies by 0.
+# **Trap: `None` for the next observation.** Some tutorials store `None` after the end and must
+# then remove these entries from each batch. With the flag `"terminated"` nothing must be removed:
+# the target multiplies by 0.
 
 # %% tags=["picture"]
 import matplotlib.pyplot as plt
@@ -602,7 +621,8 @@ def dqn_loss(
 # ## 8. soft_update
 #
 # The target network must not stand still either: it has to follow the online network, slowly. After
-# each training step every parameter moves a small part $\tau$ ("tau") of the way:
+# each training step every parameter $\theta$ ("theta") moves a small part $\tau$ ("tau") of the
+# way:
 #
 # $$\theta_{\text{target}} \leftarrow \tau\, \theta_{\text{online}} + (1 - \tau)\, \theta_{\text{target}}$$
 #
@@ -611,8 +631,9 @@ def dqn_loss(
 # **By hand.** Target 2, online 6, $\tau = 0.25$: $0.25 \cdot 6 + 0.75 \cdot 2 = 3$. Once more, with
 # the online network still at 6: $0.25 \cdot 6 + 0.75 \cdot 3 = 3.75$. It closes in on 6.
 #
-# Networks also have *buffers*: tensors that are not trained but belong to the state, such as
-# BatchNorm's running mean, and its count of batches, a whole number. Buffers are **copied**.
+# Networks also have *buffers* (not to be confused with the replay buffer): tensors that are not
+# trained but are saved with the network, such as BatchNorm's running mean, and its count of
+# batches, a whole number, which cannot be mixed. All buffers are **copied**.
 # `parameters()` and `buffers()` give those of both networks in the same order:
 #
 # ```pycon
@@ -640,9 +661,9 @@ def dqn_loss(
 
 # %%
 def soft_update(target: nn.Module, online: nn.Module, tau: float) -> None:
-    """Move each parameter of `target` the part `tau` of its way to that of `online`; copy buffers.
+    """Move each parameter of `target` by the part `tau` towards that of `online`; copy buffers.
 
-    In place: the two networks have the same build and never share memory. `online` stays as it is
+    In place: the two networks have the same layers and never share memory. `online` stays as it is
     (Lillicrap and others, 2016).
     """
     ### BEGIN SOLUTION
@@ -659,7 +680,8 @@ def soft_update(target: nn.Module, online: nn.Module, tau: float) -> None:
 # %% [markdown]
 # ## 9. train_dqn
 #
-# Everything together. [Gymnasium](https://gymnasium.farama.org) environments have two methods:
+# Everything together. Of a [Gymnasium](https://gymnasium.farama.org) environment you need two
+# methods (`info` is a dict with extras that you can leave alone):
 #
 # ```pycon
 # >>> env = gym.make("CartPole-v1")
@@ -680,8 +702,10 @@ def soft_update(target: nn.Module, online: nn.Module, tau: float) -> None:
 #    episode. The flag to store is `terminated`, **not** `terminated or truncated`.
 # 3. If the episode is over, for *either* reason: note its *return* (here: the plain sum of its
 #    rewards, without discount), and `reset`. Else go on from the next observation.
-# 4. From step number `warmup` on, and then at every `train_every`-th step, if the memory holds a
-#    batch: sample, loss, `zero_grad`, backward, optimizer step (Adam with rate `lr`), `soft_update`.
+# 4. If the number of this step (counted from 0) is at least `warmup` and a multiple of
+#    `train_every`, and the memory holds at least `batch_size` transitions: sample, loss,
+#    `zero_grad`, backward, optimizer step (`torch.optim.Adam(q.parameters(), lr=lr)`),
+#    `soft_update`.
 #
 # **By hand.** An episode with the rewards 1, 1, 1 that ends by itself, then one of 1, 1 that is cut
 # off by a time limit, then one more step, and `steps` = 6 is used up. The returns are `[3.0, 2.0]`:
@@ -702,11 +726,11 @@ def soft_update(target: nn.Module, online: nn.Module, tau: float) -> None:
 # The networks live on `gen.device`. `copy.deepcopy(q)` makes the target network: a second network with
 # the same numbers.
 #
-# **What to expect.** Balancing the cart by chance lasts about 20 steps. With the settings below and
-# 4000 steps (some seconds) the greedy program keeps the pole up for 100 to 250 steps, with more steps
-# up to 500, where CartPole's time limit is. Do not expect a smooth curve: deep Q-learning is known
-# for runs that get worse for a while. The check trains on a small grid world, where $Q^*$ is known
-# exactly, and on CartPole with a low bar and more than one try.
+# **What to expect.** With random actions the pole stands for about 20 steps. With the settings
+# below and 4000 steps (some seconds) the greedy program often keeps it up for 100 to 300 steps, with
+# more steps up to 500, where CartPole's time limit is. Do not expect the returns to rise steadily:
+# deep Q-learning is known for runs that get worse for a while. The check trains on a small grid
+# world, where $Q^*$ is known exactly, and on CartPole with a low bar and more than one try.
 
 
 # %%
@@ -727,14 +751,15 @@ def train_dqn(
     tau: float = 0.05,
     hidden: int = 64,
 ) -> tuple[nn.Module, list[float]]:
-    """Play `env` for `steps` steps, learn meanwhile: the trained network, the episodes' returns.
+    """Play `env` for `steps` steps and learn meanwhile; return the pair (online network, returns).
 
     The environment's observations are rows of numbers, its actions 0, 1, 2, ... It is seeded once, at
     its first reset, with a number drawn from `gen`; `gen` also draws the actions and the batches. The
     initial weights come from torch's global generator. The network is on `gen.device`.
 
-    The returns are the undiscounted sums of rewards of the finished episodes, in order. Only
-    `terminated` ends the world; after `truncated` the target still counts what would have followed.
+    The returns are the undiscounted sums of rewards of the finished episodes, in order, as a list
+    of Python floats. Only `terminated` ends the world; after `truncated` the target still counts
+    what would have followed.
 
     Args:
         env: A Gymnasium environment.
@@ -744,8 +769,8 @@ def train_dqn(
         lr: Adam's learning rate.
         batch_size: Transitions per training step.
         capacity: Of the replay memory.
-        warmup: This many steps are played before the first training step.
-        train_every: From then on, one training step after every so many actions.
+        warmup: No training before the step with this number (steps count from 0).
+        train_every: From then on, one training step at each step number that it divides.
         epsilon_start: The share of random actions at step 0.
         epsilon_end: The share of random actions at step `epsilon_decay` and later.
         epsilon_decay: The number of steps in between; None: `steps`.

@@ -31,10 +31,16 @@
 # | budget | `eps`, $\varepsilon$ | how far a pixel may move at most |
 # | step | `alpha`, $\alpha$ | how far a pixel moves in one of many steps |
 #
+# How to read the signatures: `Float[Tensor, " b *image"]` is a tensor of floats whose first axis
+# has the size `b`; `*image` is any number of further axes. `Int` is for whole numbers, `Shaped`
+# for any dtype. Every tensor result has the dtype and the device of `x`.
+#
 # A picture of two pixels serves most examples by hand, with a model of two classes that is only a
-# table of weights $W$ (one row per class): the scores (*logits*) are $z = W x$. The *softmax* turns
-# logits into probabilities $p$ that sum to 1, and the loss is the *cross-entropy*
-# $L = -\log p_y$: small where the probability of the right class $y$ is near 1.
+# table of weights $W$ (one row per class): the scores (*logits*) are $z = W x$. In code each
+# picture is a *row* of the batch, so this reads `x @ W.T`. The *softmax* turns logits into
+# probabilities that sum to 1, $p_j = e^{z_j} / \sum_k e^{z_k}$. The loss is the *cross-entropy*
+# $L = -\log p_y$ (natural logarithm, ln): small where the probability of the right class $y$ is
+# near 1.
 
 # %%
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,7 +60,7 @@ from torch import Tensor, nn
 #
 # ```pycon
 # >>> block = nn.Sequential(nn.Dropout(), nn.Identity())
-# >>> _ = block[0].eval()  # one layer is frozen, the model as a whole trains
+# >>> _ = block[0].eval()  # dropout is in eval mode, the model as a whole in training mode
 # >>> with keeping_modes(block):
 # ...     _ = block.eval()
 # ...     print([module.training for module in block.modules()])
@@ -91,7 +97,8 @@ def keeping_modes(model: nn.Module) -> Iterator[None]:
 # **By hand.** Take $W = \begin{pmatrix} 2 & 0 \\ 0 & 2 \end{pmatrix}$ and the picture
 # $x = (0.5,\, 0.5)$. The logits are $z = (1, 1)$, so both classes have the probability
 # $p = (0.5,\, 0.5)$. The right class is 0. The loss is $L = -\log p_0 = 0.693$, and its
-# derivative with respect to the logits is $p$ minus 1 at the right class:
+# derivative with respect to the logits is $p$ minus 1 at the right class (because
+# $L = \log\sum_k e^{z_k} - z_y$):
 # $(0.5 - 1,\; 0.5) = (-0.5,\; 0.5)$. Logit 0 is twice pixel 0 and logit 1 is twice pixel 1, so
 # $g = (-1,\, 1)$: darken pixel 0 or brighten pixel 1, and the loss grows. Torch agrees:
 #
@@ -105,17 +112,21 @@ def keeping_modes(model: nn.Module) -> Iterator[None]:
 #
 # The function gets the loss from its caller: `loss_fn(logits, y)` gives one number. If it is a mean
 # over $b$ pictures, each picture's gradient is divided by $b$; if it is a sum, it is not. Leave it
-# as `loss_fn` makes it.
+# as `loss_fn` makes it. In eval mode no picture influences another, so one call gives every picture
+# its own gradient. `loss_fn` may be any loss here, and `y` is whatever that loss wants (`*target`
+# in the signature), not only classes.
 #
 # **Traps.** Looking at a model must not change it. All of these happen in real programs:
 #
-# 1. `loss.backward()` *adds* to the `.grad` of every weight. The next optimizer step then moves the
-#    weights by that too. `torch.autograd.grad` touches no `.grad` at all.
+# 1. `loss.backward()` *adds* to the `.grad` of every weight. Unless somebody clears it, the next
+#    optimizer step moves the weights by that too. `torch.autograd.grad` touches no `.grad` at all.
 # 2. In training mode dropout makes the gradient random, and BatchNorm mixes the pictures of the
-#    batch with each other and moves its running statistics. Run the model in **eval mode**; put
-#    every layer's own mode back.
+#    batch with each other and changes the means and variances that it keeps (its *running
+#    statistics*). Run the model in **eval mode**; put every layer's own mode back.
 # 3. `x.requires_grad_()` changes the **caller's** tensor, and `x.grad` may hold an old gradient to
-#    which the new one is added. Work on a copy that is cut from everything:
+#    which the new one is added. Work on a copy. `detach` gives the same numbers without the notes
+#    that torch keeps for gradients (such a tensor is called *detached*), `clone` gives them memory
+#    of their own. Call `requires_grad_()` on this copy; the caller's tensor does not notice:
 #
 # ```pycon
 # >>> old = torch.tensor([1.0], requires_grad=True)
@@ -142,7 +153,7 @@ def input_gradient(
     x: Float[Tensor, " b *image"],
     y: Shaped[Tensor, " b *target"],
 ) -> Float[Tensor, " b *image"]:
-    """Derive `loss_fn(model(x), y)` with respect to x, with the model in eval mode; detached.
+    """Compute the gradient of `loss_fn(model(x), y)` in x, with the model in eval mode; detached.
 
     Afterwards the model (each module's mode, statistics, parameters, their `.grad` and
     `requires_grad`) and `x` (its values, `.grad` and `requires_grad`) are as before. Works inside
@@ -172,7 +183,8 @@ def input_gradient(
 #
 # $$L(x + \delta) - L(x) \;\approx\; \sum_i g_i\, \delta_i$$
 #
-# where $g$ is the gradient from task 1. Each pixel has its own term in this sum, so each may choose
+# where $L(x)$ is short for $L\big(f(x),\, y\big)$, with the model $f$, and $g$ is the gradient from
+# task 1. Each pixel has its own term in this sum, so each may choose
 # alone: up by $\varepsilon$ where $g_i$ is positive, down by $\varepsilon$ where it is negative.
 # That is $\delta_i = \varepsilon\,\mathrm{sign}(g_i)$, and the whole attack is
 #
@@ -182,18 +194,20 @@ def input_gradient(
 # would be no picture: nothing is blacker than black.
 #
 # **By hand.** $g = (-1, 1)$ from above, $\varepsilon = 0.1$: the picture $(0.5,\, 0.5)$ becomes
-# $(0.4,\, 0.6)$. The logits are now $(0.8,\, 1.2)$: the model reads a 1. The loss went from 0.693
+# $(0.4,\, 0.6)$. The logits are now $(0.8,\, 1.2)$: class 1 wins. The loss went from 0.693
 # to 0.913. The estimate said $0.1 \cdot (1 + 1) = 0.2$ more; it was 0.22. And $(0.05,\, 0.95)$ with
 # the same $g$ becomes $(-0.05,\, 1.05)$, clamped to $(0,\, 1)$.
 #
-# **Why so little is enough.** The sum above has one term per pixel. Each is tiny, but they all have
-# the same sign. With 64 pixels the loss moves 64 times as far as with one.
+# **Why so little is enough.** With this step each term of the sum is $\varepsilon\,|g_i|$: tiny,
+# but never negative, so nothing cancels. If the $|g_i|$ are about equal, the loss moves 64 times
+# as far with 64 pixels as with one.
 #
 # In the notebook, the next cell draws it for a toy reader of 8 × 8 pictures. Its score is the sum
 # of all (weight · pixel), minus a fixed number, and a positive score means "seven". Left: a seven,
 # with the score 6.1. Middle: the step, 0.15 up (red) or down (blue) in each pixel; it looks like
-# noise. Right: their sum, clamped. To you it is still a seven; its score is −2.3, so the reader
-# says "one".
+# noise. Right: their sum, clamped. (The step alone has the score −9.8; the clamp takes part of it
+# back, where a dark pixel should get darker or a bright one brighter.) To you it is still a seven;
+# its score is −2.3, so the reader says "one".
 
 # %% tags=["picture"]
 import matplotlib.pyplot as plt
@@ -219,8 +233,8 @@ figure.tight_layout()
 
 # %% [markdown]
 # **Traps.** *Plus*, not minus: minus would help the model. *The sign*, not the gradient itself: the
-# numbers in $g$ are often as small as 0.0001, and ε times that changes nothing. A pixel with
-# $g_i = 0$ does not matter to the model and stays where it is: `sign` gives 0 there,
+# numbers in $g$ are often as small as 0.0001, and ε times that changes almost nothing. Where
+# $g_i = 0$ there is no reason to move either way, and the pixel stays where it is: `sign` gives 0,
 # `where(g > 0, eps, -eps)` does not. And the clamp is about the *result*, so it comes last.
 
 
@@ -228,9 +242,10 @@ figure.tight_layout()
 def fgsm(
     model: nn.Module, x: Float[Tensor, " b *image"], y: Int[Tensor, " b"], eps: float
 ) -> Float[Tensor, " b *image"]:
-    """Attack in one step: every pixel moves by `eps` up the cross-entropy; in [0, 1], detached.
+    """Attack in one step: each pixel moves by `eps` so that the cross-entropy rises.
 
-    Model and images are left as they were. Goodfellow, Shlens and Szegedy (2015), section 4.
+    Where the gradient is 0 the pixel stays. The result is in [0, 1] and detached; model and images
+    are left as they were. Goodfellow, Shlens and Szegedy (2015), section 4.
     """
     ### BEGIN SOLUTION
     # HINT: Task 1 gives the gradient; which loss is it? `F.cross_entropy` itself can be passed on.
@@ -254,16 +269,17 @@ def fgsm(
 # 0.1: $(0.4,\, 0.6)$. With two classes "away from class 0" and "towards class 1" are the same
 # thing. With ten classes they are not: away from seven may lead to a nine.
 #
-# **Trap.** Two signs flip here, and one of them is easily lost. FGSM goes *up* the loss of the
-# *right* class. The targeted attack goes *down* the loss of the *wrong* class. Down the loss of the
-# right class would help the model; up the loss of the target leads away from what you want.
+# **Trap.** Two things change here, and one of them is easily forgotten: the class in the loss, and
+# the sign of the step. FGSM goes *up* the loss of the *right* class. The targeted attack goes
+# *down* the loss of the *target*. Down the loss of the right class would help the model; up the
+# loss of the target leads away from what you want.
 
 
 # %%
 def targeted_fgsm(
     model: nn.Module, x: Float[Tensor, " b *image"], target: Int[Tensor, " b"], eps: float
 ) -> Float[Tensor, " b *image"]:
-    """Attack in one step towards `target`: every pixel moves by `eps` down the target's loss.
+    """Attack in one step towards `target`: each pixel moves by `eps` so that its loss falls.
 
     The loss is cross-entropy. The result is in [0, 1] and detached; model and images are left as
     they were.
@@ -280,10 +296,10 @@ def targeted_fgsm(
 # ## 4. pgd
 #
 # FGSM trusts one gradient for the whole way. But the gradient turns as the picture moves, so many
-# small steps find pictures with a higher loss than one big step does. This is *projected gradient
-# descent*. (It climbs, in fact. The name comes from going down the negative loss.) Each step has
-# two halves. First move by $\alpha$ along the sign of the gradient **at the place where you are
-# now**, $x_k$ (after $k$ steps):
+# small steps usually find a picture with a higher loss than one big step does. This is *projected
+# gradient descent* (PGD). (It climbs, in fact. The name comes from going down the negative loss.)
+# Each step has two halves. First move by $\alpha$ along the sign of the gradient **at the place
+# where you are now**, $x_k$ (after $k$ steps):
 #
 # $$v = x_k + \alpha \,\mathrm{sign}\!\left(
 # \frac{\partial L\big(f(x_k),\, y\big)}{\partial x_k}\right)$$
@@ -346,9 +362,9 @@ figure.colorbar(filled, label="loss")
 # generator `gen` it starts at a random place in the ball, uniform: each pixel moves by a number of
 # its own, anywhere from $-\varepsilon$ to $\varepsilon$, and is then clamped to [0, 1]. A number
 # $u$ from 0 to 1 turns into one from $-\varepsilon$ to $\varepsilon$ as $\varepsilon\,(2u - 1)$.
-# Several random starts find more than one. Draw from `gen` **alone**: torch has a generator for the
-# whole program as well, and a function that uses it behind your back makes other people's results
-# change.
+# Several random starts find more adversarial examples than one. Draw from `gen` **alone**: torch
+# has a generator for the whole program as well, and a function that uses it unasked makes other
+# people's results change.
 #
 # ```pycon
 # >>> dice = torch.Generator().manual_seed(0)
@@ -357,10 +373,11 @@ figure.colorbar(filled, label="loss")
 # tensor([-0.0007,  0.0536, -0.0823])
 # ```
 #
-# **Traps.** The ball is around the *original* `x`. A clamp to $x_k \pm \varepsilon$ does nothing,
-# as one step is shorter than ε, and after ten steps the picture is ten steps away. A ball around
-# the random start is wrong too: it reaches out to $2\varepsilon$. Take a fresh gradient at every
-# step, at the place where you are; ten steps along the first gradient are just one big step.
+# **Traps.** The ball is around the *original* `x`. A clamp to $x_k \pm \varepsilon$ does nothing
+# as long as a step is shorter than ε, and after ten steps the picture can be ten steps away. A
+# ball around the random start is wrong too: it reaches out to $2\varepsilon$. Take a fresh
+# gradient at every step, at the place where you are; ten steps along the first gradient are just
+# one big step.
 
 
 # %%
@@ -407,8 +424,11 @@ def pgd(
 #
 # $$z = \frac{x - \text{mean}_c}{\text{std}_c} \qquad\text{for every pixel of channel } c$$
 #
-# But people see pixels, so $\varepsilon$ is a number of *pixels'* brightness, from 0 to 1, and so
-# is the clamp. Here `x` holds pixels, the model wants $z$, and the result is pixels again.
+# (from here on $z$ is the normalised picture, no longer the logits).
+#
+# But people see pixels, so $\varepsilon$ is a change of brightness in *pixels*, where 1 is the way
+# from black to white. The clamp is in pixels, too. Here `x` holds pixels, the model wants $z$, and
+# the result is pixels again.
 #
 # The chain rule says how the loss depends on the pixel: $z$ grows by $1/\text{std}_c$ when $x$
 # grows by 1, so
@@ -484,12 +504,14 @@ def fgsm_normalized(
 # The attack is a function of three arguments, `attack(model, x, y)`; it gets one batch and gives
 # back the attacked pictures. A `lambda` fixes the rest, for example
 # `lambda model, x, y: fgsm(model, x, y, eps=0.1)`. With an attack that does nothing you get the
-# usual ("clean") accuracy. Here the model is no more than a table of scores, one row a picture:
+# usual ("clean") accuracy. In this example the model passes on what it gets, so the two "pictures"
+# are at once their own scores, one row each:
 #
 # ```pycon
+# >>> model = nn.Identity()
 # >>> no_attack = lambda model, x, y: x
-# >>> scores = torch.tensor([[0.1, 0.9], [0.8, 0.2]])
-# >>> no_attack(nn.Identity(), scores, torch.tensor([1, 0])).argmax(1)  # the class of each picture
+# >>> scores, labels = torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 0])
+# >>> model(no_attack(model, scores, labels)).argmax(1)  # the class of each picture
 # tensor([1, 0])
 # ```
 #
@@ -499,12 +521,13 @@ def fgsm_normalized(
 # batches.
 #
 # **Traps.** *All* pictures count. Tutorials often skip pictures that the model reads wrong anyway;
-# if these are left out below the line too, the number comes out too high and can no longer be
+# if they are left out of the denominator too, the number comes out too high and can no longer be
 # compared with the clean accuracy. Give the whole batch to the attack. An attack needs gradients:
-# only the *reading* of the attacked pictures belongs under `torch.no_grad()`. Read in eval mode,
-# and give each layer its own mode back. A loader may be any iterable of batches that can be walked
-# once; it need not know its length. And with no picture at all there is no share: raise a
-# `ValueError` rather than divide by zero.
+# only the *reading* of the attacked pictures belongs under `torch.no_grad()`. Switch to eval mode
+# before the loop, so that the attack runs in it too, and give each layer its own mode back at the
+# end. The loader may be any iterable of batches, even a generator: you can go through it only
+# once, and it has no `len`. And with no picture at all there is no share: raise a `ValueError`
+# rather than divide by zero.
 
 
 # %%
@@ -513,7 +536,7 @@ def robust_accuracy(
     loader: Iterable[Sequence[Tensor]],
     attack: Callable[[nn.Module, Tensor, Tensor], Tensor],
 ) -> float:
-    """Count the share of all samples that `model` reads right after `attack(model, x, y)`.
+    """Give the share of all samples that `model` reads right after `attack(model, x, y)`.
 
     The loader gives batches (x, y), of any sizes. The model reads in eval mode and is left as it
     was.
@@ -545,10 +568,10 @@ def robust_accuracy(
 #
 # How does a model get harder to fool? Show it attacked pictures while it learns. Every training
 # step first attacks the batch, with the weights as they are **now**, and then learns the right
-# answers for the attacked pictures. In a formula: find the weights $w$ for which the *worst*
+# answers for the attacked pictures. In a formula: find the weights $W$ for which the *worst*
 # picture in the ball has a small loss,
 #
-# $$\min_w \; \sum_n \; \max_{\|\delta_n\| \le \varepsilon} L\big(f_w(x_n + \delta_n),\, y_n\big)$$
+# $$\min_W \; \sum_n \; \max_{\|\delta_n\| \le \varepsilon} L\big(f_W(x_n + \delta_n),\, y_n\big)$$
 #
 # where $\|\delta_n\|$ is the largest change of any pixel of picture $n$. The attack works on the
 # inner "max" (FGSM is a quick guess at it), the optimizer on the outer "min".
@@ -563,10 +586,12 @@ def robust_accuracy(
 #
 # **By hand.** $W = \begin{pmatrix} 2 & 0 \\ 0 & 2 \end{pmatrix}$, $x = (0.5,\, 0.5)$, right class
 # 0, $\varepsilon = 0.1$, plain SGD with learning rate 1. FGSM gives $(0.4,\, 0.6)$ with logits
-# $(0.8,\, 1.2)$ and probabilities $(0.401,\, 0.599)$. The loss, and the answer, is
-# $-\log 0.401 = 0.913$. The gradient of weight row 0 is
-# $(0.401 - 1) \cdot (0.4,\, 0.6) = (-0.239,\, -0.359)$, so row 0 becomes
-# $(2 + 0.239,\; 0 + 0.359) = (2.239,\, 0.359)$; row 1 becomes $(-0.239,\, 1.641)$.
+# $(0.8,\, 1.2)$ and probabilities $(0.4013,\, 0.5987)$. The loss, and the answer, is
+# $-\log 0.4013 = 0.913$. As in task 1, its derivative with respect to the logits is
+# $(0.4013 - 1,\; 0.5987) = (-0.5987,\; 0.5987)$. Logit $j$ is row $j$ of $W$ times the picture, so
+# the gradient of row 0 is $-0.5987 \cdot (0.4,\, 0.6) = (-0.2395,\, -0.3592)$, that of row 1 is
+# $(0.2395,\, 0.3592)$. SGD subtracts them: row 0 becomes $(2.2395,\, 0.3592)$, row 1 becomes
+# $(-0.2395,\, 1.6408)$.
 #
 # ```pycon
 # >>> weight = torch.tensor([[2.0, 0.0], [0.0, 2.0]], requires_grad=True)
@@ -618,7 +643,8 @@ def adversarial_step(
 # %% [markdown]
 # ## What to read next
 #
-# - Szegedy and others, *Intriguing properties of neural networks* (ICLR 2014): the discovery.
+# - Szegedy and others, *Intriguing properties of neural networks* (ICLR 2014): the discovery, in
+#   deep networks.
 # - Goodfellow, Shlens and Szegedy, *Explaining and Harnessing Adversarial Examples* (ICLR 2015):
 #   FGSM, and why many tiny changes add up.
 # - Madry, Makelov, Schmidt, Tsipras and Vladu, *Towards Deep Learning Models Resistant to

@@ -84,7 +84,8 @@ EDITS = [
         "value.dim() > 1",
     ),
     # vjp
-    edit("vjp", "v is not used", "grad_outputs=v", "grad_outputs=torch.ones_like(y)"),
+    edit("vjp", "v is not used", "grad_outputs=weights", "grad_outputs=torch.ones_like(y)"),
+    edit("vjp", "v itself comes back where the slope is 1", "v.detach().clone()", "v"),
     edit("vjp", "no answer where y does not depend on x", ", materialize_grads=True", ""),
     edit("vjp", "no zeros without a graph", "not y.requires_grad", "False"),
     edit("vjp", "a tuple comes back", "(product,) =", "product ="),
@@ -95,7 +96,7 @@ EDITS = [
     edit(
         "vjp",
         "the result is on a graph",
-        "grad_outputs=v, ",
+        "grad_outputs=weights, ",
         "grad_outputs=v, create_graph=True, ",
     ),
     edit(
