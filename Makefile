@@ -32,8 +32,8 @@ test: lint
 	$(BIN)/gradus export --check
 	$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadscope
 
-test-answers: setup     # each wrong answer on both sides of the wall too: about twice as long as in `make test`
-	GRADUS_ALL_ANSWERS_BEHIND_THE_WALL=1 $(BIN)/python -m pytest tests/test_answers.py -n $(WORKERS) --dist loadscope
+test-answers: setup     # each wrong answer meets all tasks that could notice it, on both sides of the wall
+	GRADUS_ALL_ANSWERS_IN_FULL=1 $(BIN)/python -m pytest tests/test_answers.py -n $(WORKERS) --dist loadscope
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py
