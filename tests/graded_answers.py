@@ -22,17 +22,17 @@ Sides = dict[bool, TopicResult]  # in this process (`False`), and maybe behind t
 
 @dataclass(frozen=True)
 class Wanted:
-    """An answer to `task`, and the tasks to grade.
+    """An answer to `task`, and the tasks to grade in this process and `behind` the wall.
 
-    A right answer meets everything. A wrong one meets the checks in `slow`, and the simulated GPU, only where
-    no other check of its task notices it.
+    The checks in `slow` are left out. A wrong answer meets the CPU alone; only where that does not notice it
+    it meets the simulated GPU too, and then what is slow.
     """
 
     path: Path
     task: str
     tasks: Sequence[str]
     right: bool
-    behind: bool
+    behind: Sequence[str] = ()
     slow: frozenset[str] = frozenset()
 
 
@@ -51,8 +51,10 @@ class _Grading:
         try:
             for wanted in self._wanted:
                 sides = self._sides(session, wanted)
-                if not wanted.right and wanted.task not in lost(sides[False]):
-                    sides = self._sides(session, replace(wanted, right=True, slow=frozenset()))
+                everywhere = replace(wanted, right=True)
+                for more in (everywhere, replace(everywhere, slow=frozenset())):
+                    if not wanted.right and wanted.task not in lost(sides[False]):
+                        sides = self._sides(session, more)
                 self.results.append(sides)
                 os.chdir(here)
         except BaseException as error:  # pytest would print it; the caller is to have it
@@ -60,10 +62,12 @@ class _Grading:
         return True
 
     def _sides(self, session: pytest.Session, wanted: Wanted) -> Sides:
-        sides = (False, True) if wanted.behind else (False,)
-        return {isolated: self._grade(session, wanted, isolated) for isolated in sides}
+        sides = {False: self._grade(session, wanted, isolated=False)}
+        if wanted.behind:
+            sides[True] = self._grade(session, replace(wanted, tasks=wanted.behind), isolated=True)
+        return sides
 
-    def _grade(self, session: pytest.Session, wanted: Wanted, isolated: bool) -> TopicResult:
+    def _grade(self, session: pytest.Session, wanted: Wanted, *, isolated: bool) -> TopicResult:
         """One submission, on one side. Fixtures that serve a whole file are kept for the next one."""
         config = session.config
         config.option.submission, config.option.isolated = wanted.path, isolated
@@ -74,8 +78,7 @@ class _Grading:
             item.user_properties.clear()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
         grading.submissions.close()
-        result = grading.results.report().topic(self._topic)
-        return replace(result, tasks=tuple(t for t in result.tasks if t.name in wanted.tasks))
+        return only(grading.results.report().topic(self._topic), wanted.tasks)
 
 
 def _runs(item: pytest.Item, wanted: Wanted) -> bool:
@@ -84,6 +87,11 @@ def _runs(item: pytest.Item, wanted: Wanted) -> bool:
     if mark.args[0] not in wanted.tasks or getattr(item, "originalname", item.name) in wanted.slow:
         return False
     return wanted.right or case_of(item) == CPU
+
+
+def only(result: TopicResult, tasks: Sequence[str]) -> TopicResult:
+    """The part of a result that is about these tasks."""
+    return replace(result, tasks=tuple(task for task in result.tasks if task.name in tasks))
 
 
 def lost(result: TopicResult) -> dict[str, list[str]]:
