@@ -22,9 +22,11 @@ TOGETHER = {  # files whose tests share something that takes long to make
     "tests/attacks/test_forging.py",
     "tests/attacks/test_judge_holds.py",
     "tests/attacks/test_machine.py",
+    "tests/test_calibrate.py",
     "tests/test_demo.py",
     "tests/test_nbgrader.py",
     "tests/test_notebook.py",
+    "tests/test_sandbox.py",
     "tests/test_supervise.py",
 }
 gc.freeze()  # each pytest run in this process collects garbage several times; torch is none

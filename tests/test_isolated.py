@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gradus.errors import GraderError
 from gradus.grading.report_file import read_report, to_json
 from gradus.grading.run import grade_here
 from gradus.grading.supervise import grade_apart
@@ -190,3 +191,16 @@ def test_a_class_is_not_graded_without_a_sandbox_unless_that_is_allowed(
     assert done.returncode == 0, done.stdout
     assert "Graded without a sandbox" in done.stdout
     assert classroom.scores() == {"right": 7}
+
+
+def test_a_run_that_stops_in_the_middle_gives_no_marks(kit, tmp_path):
+    class Breaks:
+        @staticmethod
+        def pytest_runtest_logstart(nodeid: str) -> None:
+            if "affine" in nodeid:
+                raise OSError("the sandbox is lost here")
+
+    path = tmp_path / "demo.py"
+    path.write_text(answers(), encoding="utf-8")
+    with pytest.raises(GraderError, match=r"(?s)stopped in the middle\..*the sandbox is lost here"):
+        grade_here(kit, "demo", path, plugins=[Breaks()])

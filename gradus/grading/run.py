@@ -144,7 +144,11 @@ def grade_here(
     output = io.StringIO()
     redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)
     with redirected[0], redirected[1], _torch_undisturbed():
-        pytest.main(words, plugins=[given, *plugins])
+        code = pytest.main(words, plugins=[given, *plugins])
+    if code == pytest.ExitCode.INTERNAL_ERROR:  # and so checks that should have run did not
+        raise GraderError(
+            f"{course.grader(topic)}: pytest stopped in the middle.\n{output.getvalue()[-2000:]}"
+        )
     if given.report is None or not given.report.topics:
         raise GraderError(
             f"{course.grader(topic)}: pytest ran no check.\n{output.getvalue()[-2000:]}"
