@@ -62,10 +62,10 @@ from torch import Tensor, nn
 # the pit (cell 5) brings −1, and both end the episode. All other steps bring 0. Let $\gamma = 0.9$.
 #
 # ```text
-#    0    1    2    3        one step from the goal (cell 14, right):   Q = 1
-#    4  [pit]  6    7        two steps (cell 13, right):                Q = 0.9 * 1    = 0.9
-#    8    9   10   11        three steps (cell 12, right):              Q = 0.9 * 0.9  = 0.81
-#   12   13   14  [goal]     into the pit (cell 6, left):               Q = -1
+#    0    1    2    3      one step from the goal (cell 14, right):  Q = 1
+#    4  [pit]  6    7      two steps (cell 13, right):               Q = 0.9
+#    8    9   10   11      three steps (cell 12, right):             Q = 0.9 * 0.9
+#   12   13   14  [goal]   into the pit (cell 6, left):              Q = -1
 # ```
 #
 # Each value follows from its neighbour: in cell 13, "right" brings 0 now and leads to cell 14, where
