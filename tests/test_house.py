@@ -23,7 +23,7 @@ LAYERS = (
     {"grading"},
     {"isolation"},
     {"simulated_gpu", "submission"},
-    {"torchvision_ops"},
+    {"dynamo_later", "torchvision_ops"},
     {"topic"},
     {"course"},
     {"errors"},

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from gradus import torchvision_ops
+from gradus import dynamo_later, torchvision_ops
 from gradus.errors import GraderError
 from gradus.grading.checks import read_checks, topic_of
 from gradus.grading.commands import Commands, hint
@@ -73,6 +73,7 @@ class GradingSession:
         self._told: set[tuple[str, str, str]] = set()
         self._lost_gpu = ""  # the check that the GPU was lost in
         torchvision_ops.install()
+        dynamo_later.install()
         torch.set_num_threads(1)  # two threads on busy cores cost up to 20 times one
 
     @contextmanager

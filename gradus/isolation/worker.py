@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gradus import torchvision_ops
+from gradus import dynamo_later, torchvision_ops
 from gradus.isolation.callbacks import Callback, JudgesIterator
 from gradus.isolation.channel import Channel, ChannelClosed
 from gradus.isolation.decode import Decoder
@@ -246,6 +246,7 @@ def serve(descriptor: int) -> None:
         signal.signal(signal.SIGUSR1, interrupt)
     torch.set_num_threads(1)
     torchvision_ops.install()
+    dynamo_later.install()
     random.seed()  # a fork inherits the state of its parent
     np.random.seed()
     worker = Worker(Channel(sock, judge=False))

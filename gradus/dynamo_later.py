@@ -1,0 +1,95 @@
+"""Put off the import of `torch._dynamo`, the compiler's front end, until something is compiled.
+
+The first optimizer of a process makes torch import it, only to say "do not compile this" (`disable`) and
+"do not compile beyond this place" (`graph_break`). That takes 1 to 2 seconds, as long as all checks of a topic.
+Nothing can be compiled before it is there, so until then a stand-in answers: it runs the function, or does
+nothing. Whoever asks for anything else of `torch._dynamo`, as `torch.compile` does, gets the real one.
+
+pytest's gradus plugin and workers behind the wall call `install()`.
+"""
+
+import functools
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+NAME = "torch._dynamo"
+
+
+class _StandIn(ModuleType):
+    """`torch._dynamo` as far as a process that compiles nothing needs it."""
+
+    def disable(self, fn: Any = None, recursive: bool = True, **settings: Any) -> Any:
+        """Give a function that runs `fn`: with the compiler kept out, once there is one."""
+        if fn is None:
+            return functools.partial(self.disable, recursive=recursive, **settings)
+
+        @functools.wraps(fn)
+        def uncompiled(*args: Any, **kwargs: Any) -> Any:
+            if sys.modules.get(NAME) is self:
+                return fn(*args, **kwargs)
+            return _real().disable(fn, recursive, **settings)(*args, **kwargs)
+
+        return uncompiled
+
+    def graph_break(self, *args: Any, **kwargs: Any) -> None:
+        """End the graph that is being compiled: there is none."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(
+            "__"
+        ):  # whoever looks at all modules, for their files, does not need this one
+            raise AttributeError(name)
+        return getattr(_real(), name)
+
+
+class _Known(importlib.abc.Loader):
+    """Hands out a module that has been imported already, as it is."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self._spec = module, module.__spec__
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
+
+
+class _BeforeItsParts:
+    """A finder for `import torch._dynamo.utils`: the real package comes first, and may have imported it."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if not name.startswith(f"{NAME}.") or self not in sys.meta_path:
+            return None
+        sys.meta_path.remove(self)  # once is enough
+        _real()
+        known = sys.modules.get(name)
+        return None if known is None else importlib.machinery.ModuleSpec(name, _Known(known))
+
+
+def _real() -> Any:
+    """The real `torch._dynamo`, imported now if it was not there."""
+    if isinstance(sys.modules.get(NAME), _StandIn):
+        import torch
+
+        del sys.modules[NAME]
+        vars(torch).pop("_dynamo", None)
+    return importlib.import_module(NAME)
+
+
+def install() -> None:
+    """Let a stand-in take the place of `torch._dynamo`, where that has not been imported yet."""
+    import torch
+
+    if NAME not in sys.modules:
+        stand_in = sys.modules[NAME] = _StandIn(NAME)
+        stand_in.__path__ = []  # a package: imports of its parts go through the finder
+        torch._dynamo = stand_in
+        sys.meta_path.insert(0, _BeforeItsParts())

@@ -1,0 +1,80 @@
+"""The compiler's front end, `torch._dynamo`, is imported when something is compiled, and no earlier."""
+
+import subprocess
+import sys
+
+import pytest
+
+TRAINED = """
+import sys
+import torch
+from gradus import dynamo_later
+
+dynamo_later.install()
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.Adam(model.parameters())
+before = model.weight.detach().clone()
+model(torch.ones(4, 2)).sum().backward()
+optimizer.step()
+optimizer.zero_grad()
+assert not torch.equal(model.weight, before)
+parts = [name for name in sys.modules if name.startswith("torch._dynamo.")]
+assert parts == [], parts
+[getattr(module, "__file__", "") for module in list(sys.modules.values())]
+parts = [name for name in sys.modules if name.startswith("torch._dynamo.")]
+assert parts == [], parts
+"""
+USES = {
+    "compiled": (
+        "double = torch.compile(lambda x: 2 * x, backend='eager')\n"
+        "assert double(torch.ones(2)).tolist() == [2, 2]"
+    ),
+    "a part is imported": (
+        "import torch._dynamo.utils as utils\n"
+        "assert utils is sys.modules['torch._dynamo'].utils is torch._dynamo.utils\n"
+        "assert utils.__spec__.origin == utils.__file__"
+    ),
+    "from it": "from torch._dynamo import config, disable\nassert config.__name__ == 'torch._dynamo.config'",
+    "from a part": "from torch._dynamo.utils import is_compile_supported",
+    "an unknown part": (
+        "try:\n    import torch._dynamo.no_such_part\n"
+        "except ModuleNotFoundError as error:\n    assert error.name == 'torch._dynamo.no_such_part'\n"
+        "else:\n    raise AssertionError"
+    ),
+    "decorated": (
+        "assert torch._dynamo.disable(recursive=True)(max)(1, 2) == 2\n"
+        "assert torch._dynamo.disable(max)(1, 2) == 2\n"
+        "torch._dynamo.graph_break()\n"
+        "torch._dynamo.config"
+    ),
+    "vmap": "assert torch.func.vmap(torch.sum)(torch.ones(3, 2)).tolist() == [2, 2, 2]\ntorch._dynamo.config",
+}
+AFTERWARDS = """
+assert type(sys.modules["torch._dynamo"]).__name__ == "module"
+assert torch._dynamo is sys.modules["torch._dynamo"]
+model(torch.ones(4, 2)).sum().backward()
+optimizer.step()
+torch.optim.SGD(model.parameters()).step()
+dynamo_later.install()
+assert type(torch._dynamo).__name__ == "module"
+"""
+
+
+@pytest.mark.parametrize("use", USES)
+def test_training_imports_no_compiler_and_whoever_needs_it_gets_it(use):
+    code = TRAINED + USES[use] + AFTERWARDS
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_imported_already_is_left_alone():
+    code = (
+        "import torch._dynamo as real\n"
+        "import sys\n"
+        "from gradus import dynamo_later\n"
+        "before = list(sys.meta_path)\n"
+        "dynamo_later.install()\n"
+        "assert sys.modules['torch._dynamo'] is real and sys.meta_path == before"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
