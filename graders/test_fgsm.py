@@ -1207,9 +1207,6 @@ def test_modes_after_a_broken_attack(submission, random, modes):
 
 # adversarial_step
 
-# The first optimizer of a process makes torch import torch._dynamo: seconds on a busy machine.
-FIRST_OPTIMIZER = pytest.mark.timeout(60)
-
 
 def step_by_hand(
     model, x, y, eps, lr, *, on="adversarial", training=True, attacked_in=False, softmax=False
@@ -1370,7 +1367,6 @@ def check_adversarial_step(submission, model, x, y, eps, lr, stale):
 
 
 @pytest.mark.task("adversarial_step", points=3)
-@FIRST_OPTIMIZER
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("stale", [0.0, 3.0], ids=["", "old gradients"])
 def test_one_step_by_hand(submission, device, random, shape, stale):
@@ -1383,7 +1379,6 @@ def test_one_step_by_hand(submission, device, random, shape, stale):
 
 
 @pytest.mark.task("adversarial_step", points=2)
-@FIRST_OPTIMIZER
 @pytest.mark.parametrize("training", [True, False], ids=["training mode", "eval mode"])
 def test_attack_in_eval_loss_in_training_mode(submission, device, random, training):
     """adversarial_step attacks in eval mode and learns in training mode, BatchNorm included."""
@@ -1437,7 +1432,6 @@ def check_adversarial_modes(submission, random, modes):
 
 
 @pytest.mark.task("adversarial_step", points=2)
-@FIRST_OPTIMIZER
 @pytest.mark.parametrize(
     "modes", [ALL_TRAIN, ALL_EVAL, MIXED], ids=["training mode", "eval mode", "mixed modes"]
 )
@@ -1448,7 +1442,6 @@ def test_modes_of_adversarial_step(submission, random, modes):
 
 @pytest.mark.hidden
 @pytest.mark.task("adversarial_step", points=1)
-@FIRST_OPTIMIZER
 def test_frozen_parameters_stay_frozen(submission, random):
     """adversarial_step leaves frozen parameters, and images that require grad, as they were."""
     seen = check_adversarial_modes(submission, random, MIXED_OTHERWISE)

@@ -152,11 +152,13 @@ def descendants(root: int) -> list[int]:
     found: list[int] = []
     waiting = [root]
     while waiting:
-        for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                children = [int(word) for word in task.read_text("ascii").split()]
-                found += children
-                waiting += children
+        tasks = Path(f"/proc/{waiting.pop()}/task")
+        with contextlib.suppress(OSError):  # it has ended since its parent was asked
+            for task in tasks.iterdir():
+                with contextlib.suppress(OSError):
+                    words = (task / "children").read_text("ascii").split()
+                    found += map(int, words)
+                    waiting += map(int, words)
     return found
 
 
