@@ -7,6 +7,7 @@ it forks), and ends, with everything in its namespace, when the judge's end of t
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -30,6 +31,9 @@ from gradus.isolation.child import (
 )
 from gradus.isolation.orders import Orders
 
+IMPORTED_LATER = (
+    "torch.fx.experimental.symbolic_shapes",
+)  # 0.5-1 s: by `autograd.grad(grad_outputs=...)`
 POLL_SECONDS = 0.2  # between looks at how many files a worker has made
 CLEAN_SECONDS = 5.0  # to be rid of everything that a worker has left
 
@@ -59,6 +63,8 @@ class Zygote:
         self.worker = 0  # process number while there is one that has not been reaped
         self.code: int | None = None
         self.overfull = False
+        self.started = 0  # workers so far
+        self.imported_more = False
         self.mounts: tuple[str, ...] = ()
 
     def run(self) -> None:
@@ -77,6 +83,7 @@ class Zygote:
                 patience = POLL_SECONDS if self.worker else None
                 if not select.select([self.control], [], [], patience)[0]:
                     self._look_after()
+                    self._import_more()
                     continue
                 data, descriptors, _, _ = socket.recv_fds(self.control, 65536, 4)
                 if not data:
@@ -141,6 +148,7 @@ class Zygote:
             return {"error": "a worker is running"}
         (channel,) = descriptors
         self.code, self.overfull = None, False
+        self.started += 1
         self.worker = os.fork()
         if self.worker == 0:
             be_worker(channel, str(request["serve"]), self.orders)
@@ -199,6 +207,15 @@ class Zygote:
         if used > self.orders.limits.files:
             self.overfull = True
             self._kill_all()
+
+    def _import_more(self) -> None:
+        """Import ahead what many a worker would import by itself, once there are several of them."""
+        if self.started >= 2 and not self.imported_more:
+            self.imported_more = True
+            for name in IMPORTED_LATER:
+                importlib.import_module(name)
+            gc.collect()
+            gc.freeze()
 
     def _kill_all(self) -> None:
         if self.orders.namespace and os.getpid() == 1:
