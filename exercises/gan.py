@@ -435,8 +435,8 @@ def generator_step(
 #
 # **By hand.** Let a sample be two numbers $(u, v)$ and its score $3u + 4v$. The gradient is (3, 4)
 # everywhere, with length $\sqrt{9 + 16} = 5$. So $P = (5 - 1)^2 = 16$, wherever the mixes are. And
-# a mix: real (0, 0), forged (4, 0), $\alpha = 0.25$ give $0.25 \cdot (0, 0) + 0.75 \cdot (4, 0) =
-# (3, 0)$.
+# a mix: real (0, 0), forged (4, 0), $\alpha = 0.25$ give
+# $0.25 \cdot (0, 0) + 0.75 \cdot (4, 0) = (3, 0)$.
 #
 # **The gradient of a gradient.** $P$ is made of gradients, and then we want to train with $P$: the
 # gradient of $P$ with respect to the critic's weights. `torch.autograd.grad(y, x)` gives the

@@ -575,9 +575,9 @@ class SentimentClassifier(nn.Module):
 #
 # **Trap: the history.** It holds one number per epoch: the mean, over all *samples* of that epoch,
 # of the loss that was computed on the way, before each step. Say a batch of 4 has the mean loss
-# 1.0 and the last one, of 1, has 3.0. The mean over samples is $(4 \cdot 1 + 1 \cdot 3) / 5 =
-# 1.4$, not $(1 + 3) / 2 = 2$. Keep numbers (`loss.item()`), not tensors: a tensor keeps the whole
-# graph alive.
+# 1.0 and the last one, of 1, has 3.0. The mean over samples is
+# $(4 \cdot 1 + 1 \cdot 3) / 5 = 1.4$, not $(1 + 3) / 2 = 2$. Keep numbers (`loss.item()`), not
+# tensors: a tensor keeps the whole graph alive.
 #
 # **More traps.** Gradients add up until you clear them. A model that arrives in eval mode must still be
 # *trained* in training mode. `lengths` must go to the device too. No state is carried from one batch

@@ -552,12 +552,12 @@ def zero_init_residual(model: nn.Module) -> None:
 # **More traps.** Gradients add up until you clear them. Softmax before the loss means softmax
 # twice: with ten classes such a loss cannot fall below 1.461.
 #
-# **What you may choose.** Any optimizer of `torch.optim` with the given `lr` will do, and with `lr
-# = 0` it must leave the parameters alone. (The running statistics are no parameters: they move in
-# any case.) We recommend `torch.optim.Adam`. The last check trains your `ResNet(ResidualBlock, [1,
-# 1, 1], 1, 10, width=8)` for 3 epochs on 1200 digits, in shuffled batches of 32, with `lr =
-# 0.004`, a good rate for Adam. If that fails, it tries 0.02 and 0.1 as well. The bar is low: a
-# network that learns gets over it.
+# **What you may choose.** Any optimizer of `torch.optim` with the given `lr` will do, and with
+# `lr = 0` it must leave the parameters alone. (The running statistics are no parameters: they move
+# in any case.) We recommend `torch.optim.Adam`. The last check trains your
+# `ResNet(ResidualBlock, [1, 1, 1], 1, 10, width=8)` for 3 epochs on 1200 digits, in shuffled
+# batches of 32, with `lr = 0.004`, a good rate for Adam. If that fails, it tries 0.02 and 0.1 as
+# well. The bar is low: a network that learns gets over it.
 
 
 # %%

@@ -40,9 +40,7 @@ class _StandIn(ModuleType):
         """End the graph that is being compiled: there is none."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(
-            "__"
-        ):  # whoever looks at all modules, for their files, does not need this one
+        if name.startswith("__"):  # asked of all modules, as by `inspect.getmodule` for their files
             raise AttributeError(name)
         return getattr(_real(), name)
 

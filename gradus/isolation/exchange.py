@@ -1,5 +1,6 @@
 """Messages of one side: what they carry, and what travels along with them."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from gradus.simulated_gpu.active import nothing_assumed
 from gradus.submission.copies import is_expanded
 
 
-class Exchange:
+class Exchange(ABC):
     """Encodes and decodes the messages of one side."""
 
     gets_copies = False  # whether the tensors that this side is called with are copies
@@ -30,17 +31,17 @@ class Exchange:
 
     # What each side fills in
 
+    @abstractmethod
     def pack(self, value: Any, message: Message) -> Node:
         """The node of an object that the wire has no word for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unpack(self, node: dict[str, Any], decoder: Decoder) -> Any:
         """The object of such a node."""
-        raise NotImplementedError
 
     def objects(self, message: Message) -> Node:
         """The node of a message's whole objects."""
-        raise NotImplementedError
+        raise WireError("whole objects to a side that takes none")
 
     def take_objects(self, node: Node, decoder: Decoder) -> None:
         """Make the whole objects of a message."""
@@ -50,7 +51,7 @@ class Exchange:
         """What else travels with the next message."""
         return {}
 
-    def take_more(self, more: dict[str, Any]) -> None:
+    def take_more(self, more: dict[str, Any]) -> None:  # noqa: B027 (a side may take none)
         """Take what else came with a message."""
 
     # Encoding

@@ -17,6 +17,14 @@ from gradus.isolation.wire import WireError
 _OWN = {"training", "_structure"}
 
 
+Buffer = tuple[nn.Module, str, torch.Tensor | None]  # where it is, and what was there
+
+
+def buffers_of(module: nn.Module) -> list[Buffer]:
+    """Every buffer of a module and of what is in it."""
+    return [(part, *buffer) for part in module.modules() for buffer in part._buffers.items()]
+
+
 def keep_buffer(module: nn.Module, name: str, buffer: torch.Tensor | None) -> None:
     """Let `buffer` be that of the module again, with what has taken its place since."""
     new = module._buffers.get(name)

@@ -5,6 +5,7 @@ Each message also carries what changed on its side since the last one: shared te
 random numbers, the grad mode, and the numbers of objects that are no longer needed.
 """
 
+from abc import abstractmethod
 from collections.abc import Collection
 from typing import Any
 
@@ -29,9 +30,9 @@ class Peer(Exchange):
 
     # What each side fills in
 
+    @abstractmethod
     def serve(self, operation: str, words: list[Any]) -> Any:
         """Do what the other side asks for."""
-        raise NotImplementedError
 
     def note(self, kind: Any, value: Any) -> bool:
         """Take a message that wants no answer; whether it was one."""

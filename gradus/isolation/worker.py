@@ -25,7 +25,7 @@ from gradus.isolation.channel import Channel, ChannelClosed
 from gradus.isolation.decode import Decoder
 from gradus.isolation.exceptions import describe_exception
 from gradus.isolation.handles import Message
-from gradus.isolation.modules import fingerprint, keep_buffer, structure
+from gradus.isolation.modules import Buffer, buffers_of, fingerprint, keep_buffer, structure
 from gradus.isolation.objects import load, same_state, state_of
 from gradus.isolation.operations import Operations
 from gradus.isolation.output import Printed
@@ -58,9 +58,7 @@ class Worker(Operations, Peer):
         self._submission: Submission | None = None
         self._twins: dict[int, Any] = {}  # number -> what stands here for an object of the judge's
         self._states: dict[int, Any] = {}  # number -> its state, as the judge knows it
-        self._buffers: list[
-            tuple[nn.Module, str, torch.Tensor | None]
-        ] = []  # of the judge's modules
+        self._buffers: list[Buffer] = []  # of the judge's modules
         self._modules: dict[int, list[Any]] = {}  # number -> fingerprint of what the judge knows
         self._of_check = contextlib.ExitStack()
 
@@ -227,10 +225,7 @@ class Worker(Operations, Peer):
         for number, value in zip(numbers, made, strict=True):
             self._twins[number] = value
             if isinstance(value, nn.Module):
-                parts_of = value.modules()
-                self._buffers += [
-                    (p, name, buffer) for p in parts_of for name, buffer in p._buffers.items()
-                ]
+                self._buffers += buffers_of(value)
             if state_of(value) is not None:
                 self._states[number] = copy.deepcopy(state_of(value))
 
