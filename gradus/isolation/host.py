@@ -73,11 +73,13 @@ class Host:
         Raises:
             StudentError: If it cannot be loaded at all.
         """
+        with contextlib.suppress(ProcessLost):  # another one takes its place
+            self._await_begin()
         if (self._judge is None or self._judge.lost is not None) and not self._given_up:
             self._load()
             if self._judge is not None and not self._given_up and (self._on_gpu or active()):
-                with self._within(self._judge, time.monotonic() + BEGIN_SECONDS):
-                    self._judge.begin(on_gpu=self._on_gpu)  # the check goes on as it began
+                self._begin(self._judge)  # the check goes on as it began
+                self._await_begin()
         if self._judge is None or self._given_up:
             problem = self.loaded.problems[0]
             raise StudentError(f"{problem.where}: {problem.message}", problem.kind)
@@ -92,14 +94,23 @@ class Host:
             judge = self.judge()
             if grader is not None:
                 judge.by_value(grader)
-            with self._within(judge, time.monotonic() + BEGIN_SECONDS):
-                judge.begin(on_gpu=on_gpu)
+            self._begin(judge)
+
+    def _begin(self, judge: Judge) -> None:
+        with self._within(judge, time.monotonic() + BEGIN_SECONDS):
+            judge.begin(on_gpu=self._on_gpu)
+
+    def _await_begin(self) -> None:
+        if self._judge is not None and self._judge.lost is None and self._judge.beginning:
+            with self._within(self._judge, time.monotonic() + BEGIN_SECONDS):
+                self._judge.await_begin()
 
     def renew_if_gpu_is_lost(self) -> None:
         """End a worker that its GPU no longer answers; the next call starts another one."""
         if self._judge is None or self._judge.lost is not None:
             return
         with contextlib.suppress(ProcessLost):
+            self._await_begin()
             with self._within(self._judge, time.monotonic() + BEGIN_SECONDS):
                 lost = self._judge.request("gpu_is_lost")
             if lost is True:
@@ -107,7 +118,7 @@ class Host:
 
     @contextlib.contextmanager
     def _within(self, judge: Judge, deadline: float) -> Iterator[None]:
-        """Give a worker so much time. No time limit of a check runs here: what it raises must not get out."""
+        """Give a worker so much time. What it raises must not get out: no check has asked for it."""
         judge.channel.deadline = deadline
         try:
             yield

@@ -15,13 +15,11 @@ from gradus.isolation.decode import Decoder
 from gradus.isolation.exceptions import rebuild_exception
 from gradus.isolation.handles import Message
 from gradus.isolation.modules import RemoteModule, build
-from gradus.isolation.objects import (
-    set_state,
-)
+from gradus.isolation.objects import set_state
 from gradus.isolation.proxies import Remote, proxy_class
 from gradus.isolation.sending import Sending
 from gradus.isolation.shared import Shared
-from gradus.isolation.wire import WireError
+from gradus.isolation.wire import BEGUN, WireError, from_json
 from gradus.simulated_gpu.active import active
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised
@@ -52,6 +50,7 @@ class Judge(Sending):
         self.lost: str | None = None  # what ended the worker
         self.record: tuple[str, str | None] | None = None  # the last call that a probe made
         self.loading = ""  # the statement that the worker runs while it loads
+        self.beginning = False  # whether the worker has yet to say that it is ready for a check
         self._depth = 0
         self._output_left = MOST_OUTPUT
         self._proxies: WeakValueDictionary[int, Any] = WeakValueDictionary()
@@ -118,13 +117,35 @@ class Judge(Sending):
         return None
 
     def begin(self, *, on_gpu: bool) -> None:
-        """A new check: what the last one passed to the worker is no longer valid."""
+        """A new check: what the last one passed to the worker is no longer valid.
+
+        The worker gets ready while the check prepares what it asks for: `await_begin` comes before the
+        next request.
+        """
         self.handles.clear()
         self._sent.clear()
         self.shared.let_go()
         self.record = None
         self._output_left = MOST_OUTPUT
-        self.request("begin", active() is not None, on_gpu)
+        self._send("begin", [active() is not None, on_gpu], Message())
+        self.beginning = True
+
+    def await_begin(self) -> None:
+        """Wait until the worker is ready for the check.
+
+        Raises:
+            WireError: If it says anything else.
+            ChannelClosed: If it is gone.
+        """
+        self.beginning = False
+        try:
+            head, _ = self.channel.receive()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._stopped(error)
+            raise
+        if from_json(head) != BEGUN:
+            raise WireError("no word that a check has begun")
 
     # What a worker may ask for
 

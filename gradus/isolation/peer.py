@@ -78,13 +78,6 @@ class Peer(Exchange):
             elif not self.note(kind, message["value"]):
                 raise WireError("an answer out of turn")
 
-    def answer_next(self) -> None:
-        """Serve the next request of the other side."""
-        message, body = self._receive(None)
-        if message["kind"] != "ask":
-            raise WireError("a request was expected")
-        self._answer(message, body)
-
     def tell(self, kind: str, value: Any) -> None:
         """Send plain text that wants no answer."""
         self.channel.send(to_json({"kind": kind, "value": value}))

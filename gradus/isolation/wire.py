@@ -65,6 +65,8 @@ CONSTANTS = {
 }
 
 
+BEGUN = {"kind": "begun", "value": None}  # a worker's word that it is ready for a check
+
 _JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 

@@ -32,7 +32,7 @@ from gradus.isolation.output import Printed
 from gradus.isolation.peer import Peer
 from gradus.isolation.proxies import describe_type
 from gradus.isolation.shared import Shared
-from gradus.isolation.wire import Node
+from gradus.isolation.wire import BEGUN, Node, to_json
 from gradus.simulated_gpu.simulation import simulated_gpu
 from gradus.submission.calls import StudentFunction, Submission
 from gradus.submission.exits import exits_intercepted
@@ -63,9 +63,14 @@ class Worker(Operations, Peer):
         self._of_check = contextlib.ExitStack()
 
     def answer_next(self) -> None:
-        """Serve one request; what goes wrong with reading it is told too."""
+        """Serve one request, or begin a check; what goes wrong with reading it is told too."""
         try:
-            super().answer_next()
+            message, body = self._receive(None)
+            if message["kind"] == "begin":
+                self.begin(*message["value"])
+                self.channel.send(to_json(BEGUN))
+            else:
+                self._answer(message, body)
         except ChannelClosed:
             raise
         except Exception as error:  # such as an object that cannot be made here
@@ -100,7 +105,7 @@ class Worker(Operations, Peer):
         problems = [[p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems]
         return [problems, loaded.names(), sorted(loaded.filenames)]
 
-    def do_begin(self, simulated: bool, on_gpu: bool) -> None:
+    def begin(self, simulated: bool, on_gpu: bool) -> None:
         """A new check: settings are as at the start, and objects of the last one are gone."""
         self._of_check.close()
         self._of_check.enter_context(torch_settings_kept())
