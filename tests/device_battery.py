@@ -346,6 +346,13 @@ def numbers_of_the_cpu_go_along(device):
 
 
 @right
+def sparse_tensors_live_where_their_values_do(device):
+    places, values = torch.tensor([[0, 1], [2, 0]]), torch.ones(2, device=device)
+    made = torch.sparse_coo_tensor(places, values, (2, 3), check_invariants=True)
+    return made.device.type == device, made.to_dense().sum(0)
+
+
+@right
 def counting(device):
     return float(sum((torch.ones(3, device=device) > 0).sum() for _ in range(2)))
 

@@ -102,21 +102,20 @@ class Decoder:
             return torch.empty(shape, dtype=dtype, device="meta")
         if math.prod(shape) * dtype.itemsize > self._left:
             raise WireError("more data promised than sent")
-        tensor = torch.empty(shape, dtype=dtype)  # no view of something else: it may become a leaf
-        if tensor.numel():
-            raw = self._take(node["b"], tensor.numel() * dtype.itemsize)
-            ctypes.memmove(
-                tensor.data_ptr(), _address(raw), len(raw)
-            )  # one copy: `raw` may be shared
-            if dtype is torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
-                raise WireError("a truth value that is neither 0 nor 1")
+        with torch._C.DisableTorchFunction():
+            tensor = torch.empty(shape, dtype=dtype, device="cpu")
+            if tensor.numel():  # no view of something else: it may become a leaf
+                raw = self._take(node["b"], tensor.numel() * dtype.itemsize)
+                # One copy: `raw` may be shared.
+                ctypes.memmove(tensor.data_ptr(), _address(raw), len(raw))
+                if dtype is torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
+                    raise WireError("a truth value that is neither 0 nor 1")
+        note_origin(tensor, _text(node.get("made", ""), MAX_ORIGIN))
         if device.type != "cpu":  # before the strides, which a move may change
             try:
                 tensor = tensor.to(device)
             except Exception as error:  # torch has several for a device that is not there
                 raise WireError(f"no such device ({type(error).__name__})") from None
-        elif "made" in node:
-            note_origin(tensor, _text(node["made"], MAX_ORIGIN))
         if "t" in node:
             tensor = self._with_strides(tensor, _sizes(node["t"]))
         if "x" in node:

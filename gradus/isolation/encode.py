@@ -20,7 +20,7 @@ from gradus.isolation.wire import (
     WireError,
     hexadecimal,
 )
-from gradus.simulated_gpu.active import made_at
+from gradus.simulated_gpu.active import device_of, made_at
 from gradus.submission.copies import is_expanded, unexpanded
 
 
@@ -96,31 +96,45 @@ class Encoder:
             return self._array(value)
         return self._special(value)
 
-    def tensor(self, value: torch.Tensor) -> Node:
-        """The node that carries a tensor's values, strides and device."""
+    def tensor(self, value: torch.Tensor, *, dense: bool = False) -> Node:
+        """The node that carries a tensor's values, strides and device.
+
+        Args:
+            value: The tensor.
+            dense: Whether an expanded one is sent as if every element had memory of its own.
+        """
+        with torch._C.DisableTorchFunction():
+            if value.layout is torch.strided and value.dtype in DTYPE_NAMES:
+                return self._strided(value, dense=dense)
         with torch._C.DisableTorchFunctionSubclass():
-            kind, value = type(value), value.detach()
-            if value.layout is torch.sparse_coo:
-                parts = value.coalesce()
-                inside = [self.tensor(parts.indices()), self.tensor(parts.values())]
-                return {"$": "sparse", "v": inside, "s": list(value.shape)}
-            if value.layout is not torch.strided or value.dtype not in DTYPE_NAMES:
+            value = value.detach()
+            if value.layout is not torch.sparse_coo:
                 return self._special(value)
-            node: dict[str, Any] = {"$": "tensor", "d": DTYPE_NAMES[value.dtype]}
-            if is_expanded(value):
+            parts = value.coalesce()
+            inside = [self.tensor(parts.indices()), self.tensor(parts.values())]
+            return {"$": "sparse", "v": inside, "s": list(value.shape)}
+
+    def _strided(self, value: torch.Tensor, *, dense: bool) -> Node:
+        kind, device = type(value), device_of(value)
+        node: dict[str, Any] = {"$": "tensor", "d": DTYPE_NAMES[value.dtype]}
+        if device.type != "cpu":
+            node["at"] = str(device)
+        elif origin := made_at(value):
+            node["made"] = origin[:MAX_ORIGIN]
+        value = value.detach()
+        if is_expanded(value):
+            if dense:
+                value = value.contiguous()
+            else:
                 node["x"], value = list(value.shape), unexpanded(value)
-            node["s"] = list(value.shape)
-            if not value.is_contiguous():
-                node["t"] = list(value.stride())
-            if value.device.type != "cpu":
-                node["at"] = str(value.device)
-            elif origin := made_at(value):
-                node["made"] = origin[:MAX_ORIGIN]
-            if kind is not torch.Tensor and kind is not torch.nn.Parameter:
-                node["as"] = kind.__name__[:100]
-            node["b"] = 0
-            if value.device.type != "meta" and value.numel():
-                node["b"] = self._place(_bytes_of(value))
+        node["s"] = list(value.shape)
+        if not value.is_contiguous():
+            node["t"] = list(value.stride())
+        if kind is not torch.Tensor and kind is not torch.nn.Parameter:
+            node["as"] = kind.__name__[:100]
+        node["b"] = 0
+        if device.type != "meta" and value.numel():
+            node["b"] = self._place(_bytes_of(value))
         return node
 
     def _array(self, value: "np.ndarray[Any, Any]") -> Node:

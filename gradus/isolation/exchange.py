@@ -13,7 +13,6 @@ from gradus.isolation.handles import Handles, Message, Values
 from gradus.isolation.shared import Shared
 from gradus.isolation.wire import Node, WireError, from_json, to_json
 from gradus.simulated_gpu.active import nothing_assumed
-from gradus.submission.copies import is_expanded
 
 
 class Exchange(ABC):
@@ -103,9 +102,10 @@ class Exchange(ABC):
                 number = self.share(value, message)
             if number is not None:
                 return {"$": "shared", "n": number}
-        if not value.requires_grad:
-            expanded = message.copies and value.layout is torch.strided and is_expanded(value)
-            return message.encoder.tensor(value.clone()) if expanded else None
+        with torch._C.DisableTorchFunction():
+            learns = value.requires_grad
+        if not learns:
+            return message.encoder.tensor(value, dense=message.copies)
         if kind == "ask":
             message.inputs.append(value)
             return {"$": "input", "v": message.encoder.tensor(value)}
@@ -142,10 +142,11 @@ class Exchange(ABC):
         dead = [self.dead, self.shared.dead, self._dead_graphs]
         if any(dead):
             more["dead"] = [[numbers.pop() for _ in range(len(numbers))] for numbers in dead]
-        state = torch.get_rng_state()
-        if not torch.equal(state, self._random):
-            self._random = more["random"] = state
-        more["grad"] = torch.is_grad_enabled()
+        with torch._C.DisableTorchFunction():
+            state = torch.get_rng_state()
+            if not torch.equal(state, self._random):
+                self._random = more["random"] = state
+            more["grad"] = torch.is_grad_enabled()
         return more
 
     # Decoding
@@ -223,7 +224,8 @@ class Exchange(ABC):
 
 def _own(value: torch.Tensor) -> bool:
     """Whether a tensor is something of its own, which a copy could not stand for."""
-    return type(value) is torch.nn.Parameter or (value.requires_grad and value.is_leaf)
+    with torch._C.DisableTorchFunction():
+        return type(value) is torch.nn.Parameter or (value.requires_grad and value.is_leaf)
 
 
 def _index(number: Any, length: int) -> int:

@@ -36,23 +36,26 @@ class _Entry:
     def agree(self) -> None:
         tensor = self._weak()
         assert tensor is not None
-        self._value = Snapshot(tensor)
-        self._grad = None if tensor.grad is None else Snapshot(tensor.grad)
-        self._requires_grad = tensor.requires_grad
+        grad = tensor.grad  # which a simulated GPU notes the place of
+        with torch._C.DisableTorchFunction():
+            self._value = Snapshot(tensor)
+            self._grad = None if grad is None else Snapshot(grad)
+            self._requires_grad = tensor.requires_grad
 
     def change(self, tensor: torch.Tensor) -> dict[str, Any]:
         """What is no longer as it was agreed on."""
         change: dict[str, Any] = {}
-        if not self._value.holds(tensor):
-            change["value"] = tensor.detach()
-        grad = tensor.grad
-        if grad is None or self._grad is None:
-            if (grad is None) != (self._grad is None):
+        grad = tensor.grad  # which a simulated GPU notes the place of
+        with torch._C.DisableTorchFunction():
+            if not self._value.holds(tensor):
+                change["value"] = tensor.detach()
+            if grad is None or self._grad is None:
+                if (grad is None) != (self._grad is None):
+                    change["grad"] = grad
+            elif not self._grad.holds(grad):
                 change["grad"] = grad
-        elif not self._grad.holds(grad):
-            change["grad"] = grad
-        if tensor.requires_grad != self._requires_grad:
-            change["requires_grad"] = tensor.requires_grad
+            if tensor.requires_grad != self._requires_grad:
+                change["requires_grad"] = tensor.requires_grad
         return change
 
 
@@ -132,7 +135,8 @@ class Shared:
 
     def leaves(self) -> list[int]:
         """Numbers of the tensors that gradients can be asked for."""
-        return [n for n, entry in self._living() if _learns(entry.tensor())]
+        with torch._C.DisableTorchFunction():
+            return [n for n, entry in self._living() if _learns(entry.tensor())]
 
     def drop(self, numbers: list[int]) -> None:
         """Forget tensors that the other side has let go."""

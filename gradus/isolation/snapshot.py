@@ -4,6 +4,8 @@ from typing import Any
 
 import torch
 
+from gradus.simulated_gpu.active import device_of
+
 SMALL = 16_384  # elements of a tensor that is compared through NumPy
 
 
@@ -11,21 +13,24 @@ class Snapshot:
     """The bits of a tensor at some moment, to be compared with what it holds later."""
 
     def __init__(self, tensor: torch.Tensor) -> None:
-        self._like = tensor.shape, tensor.dtype, tensor.device
-        self._view = _small_view(tensor)
-        self._pointer = tensor.data_ptr() if self._view is not None else 0
-        self._bits: Any = tensor.detach().clone() if self._view is None else self._view.tobytes()
+        with torch._C.DisableTorchFunction():
+            self._like = tensor.shape, tensor.dtype, device_of(tensor)
+            self._view = _small_view(tensor)
+            small = self._view is not None
+            self._pointer = tensor.data_ptr() if small else 0
+            self._bits: Any = self._view.tobytes() if small else tensor.detach().clone()
 
     def holds(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor is still the same, bit by bit."""
-        if (tensor.shape, tensor.dtype, tensor.device) != self._like:
-            return False
-        if self._view is None:
-            return same_bits(tensor.detach(), self._bits)
-        if tensor.data_ptr() == self._pointer:
-            return bool(self._view.tobytes() == self._bits)
-        view = _small_view(tensor)
-        return view is not None and bool(view.tobytes() == self._bits)
+        with torch._C.DisableTorchFunction():
+            if (tensor.shape, tensor.dtype, device_of(tensor)) != self._like:
+                return False
+            if self._view is None:
+                return _equal_bits(tensor, self._bits)
+            if tensor.data_ptr() == self._pointer:
+                return bool(self._view.tobytes() == self._bits)
+            view = _small_view(tensor)
+            return view is not None and bool(view.tobytes() == self._bits)
 
 
 def _small_view(tensor: torch.Tensor) -> Any:
@@ -44,11 +49,14 @@ def same_bits(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
     """Whether two tensors agree in shape, dtype, device and every bit; None agrees with None."""
     if a is None or b is None:
         return a is b
-    if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
-        return False
-    if a.device.type == "meta":
-        return True
-    return torch.equal(_bits(a), _bits(b))
+    with torch._C.DisableTorchFunction():
+        if a.shape != b.shape or a.dtype != b.dtype or device_of(a) != device_of(b):
+            return False
+        return _equal_bits(a, b)
+
+
+def _equal_bits(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a.is_meta or torch.equal(_bits(a), _bits(b))
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:

@@ -23,10 +23,16 @@ def made_at(tensor: torch.Tensor) -> str:
 
 
 def note_origin(tensor: torch.Tensor, origin: str) -> None:
-    """Take over from another process which line made a tensor of the CPU."""
+    """Take over from another process a tensor of the CPU, and which line made it, where that is known."""
     gpu = active()
     if gpu is not None:
-        gpu.places.note(tensor, Place(CPU, origin))
+        gpu.places.note(tensor, Place(CPU, origin) if origin else ELSEWHERE)
+
+
+def device_of(tensor: torch.Tensor) -> torch.device:
+    """`tensor.device`, also where torch functions are disabled."""
+    gpu = active()
+    return tensor.device if gpu is None else gpu.places.device(tensor)
 
 
 def nothing_assumed() -> contextlib.AbstractContextManager[None]:

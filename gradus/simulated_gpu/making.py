@@ -29,9 +29,11 @@ _COPY_DATA = (
 def _make(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     data = args[0] if args else kwargs.get("data", kwargs.get("obj"))
     given = data if func in _COPY_DATA and isinstance(data, torch.Tensor) else None
-    device = kwargs.get("device")
-    if given is not None and device is None:
-        place = gpu.places.of(given)
+    device, like = kwargs.get("device"), given
+    if func is torch.sparse_coo_tensor:
+        like = args[1] if len(args) > 1 else kwargs.get("values")
+    if isinstance(like, torch.Tensor) and device is None:
+        place = gpu.places.of(like)
     else:
         place = _place(gpu, _device.CURRENT_DEVICE if device is None else device)
     return _made(gpu, func, args, kwargs, place, given)
