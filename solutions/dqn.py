@@ -484,7 +484,7 @@ def td_targets(
     # HINT: `amax(1)` is the largest value of each row: actions are axis 1, the batch is axis 0.
     best = next_q.amax(1)  # (b,)
     # HINT: `~terminated` is 1 where the game went on and 0 where it was over.
-    return (rewards + gamma * ~terminated * best).detach()
+    return (rewards + gamma * best * ~terminated).detach()
     ### END SOLUTION
 
 
@@ -545,7 +545,7 @@ def double_dqn_targets(
     choice = next_q_online.argmax(1, keepdim=True)  # (b, 1)
     # HINT: From here on it is the formula of `td_targets`, with another value in place of the best.
     value = next_q_target.gather(1, choice).squeeze(1)  # (b,)
-    return (rewards + gamma * ~terminated * value).detach()
+    return (rewards + gamma * value * ~terminated).detach()
     ### END SOLUTION
 
 

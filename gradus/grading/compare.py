@@ -17,6 +17,7 @@ from gradus.submission.describe import (
     describe,
     dtype_text,
     number_text,
+    numbers_apart,
     shape_text,
     values_text,
     with_article,
@@ -145,9 +146,7 @@ class _Comparison:
         rtol, atol = self.tolerances(torch.float64 if isinstance(want, float) else torch.int64)
         if not (math.isclose(got, want, rel_tol=rtol, abs_tol=atol) or got == want):
             close = lambda s: isinstance(s, float | int) and math.isclose(got, s, rel_tol=1e-4)  # noqa: E731
-            raise self.mismatch(
-                what, number_text(want), number_text(got), self.explain(close, part)
-            )
+            raise self.mismatch(what, *numbers_apart(want, got), self.explain(close, part))
 
     def arrays(self, got: Any, want: Any, what: str, part: Callable[[Any], Any]) -> None:
         __tracebackhide__ = True
@@ -218,7 +217,7 @@ class _Comparison:
         wrong = int((~right).sum())
         where = tuple(int(i) for i in (~right).nonzero()[0])
         at = f" at {list(where)}" if where else ""
-        expected = number_text(ours[where].item()) + at
+        expected, found = numbers_apart(ours[where].item(), theirs[where].item())
         note = self.explain(lambda s: equal_values(s, theirs) and not equal_values(s, ours), part)
         if not note and theirs.is_floating_point():
             if bool((theirs.isnan() & ~ours.isnan()).any()):
@@ -230,7 +229,7 @@ class _Comparison:
         notes = [note, f"{wrong} of {got.numel()} values differ" if got.numel() > 1 else ""]
         if 1 < got.numel() <= SMALL:
             notes.append(f"expected {values_text(want)}, got {values_text(got)}")
-        raise self.mismatch(what, expected, number_text(theirs[where].item()), *notes)
+        raise self.mismatch(what, expected + at, found, *notes)
 
     def tolerances(self, dtype: torch.dtype) -> tuple[float, float]:
         rtol, atol = TOLERANCES.get(dtype, (0.0, 0.0))

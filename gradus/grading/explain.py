@@ -50,6 +50,10 @@ def constant_factor(got: torch.Tensor, want: torch.Tensor) -> str:
     factor = float(ratios.median())
     if abs(factor) < 1e-3 or not torch.allclose(ratios, ratios.median(), rtol=1e-3, atol=0.0):
         return ""
+    if abs(factor - 1) < 1e-3:
+        return (
+            "the first digits agree: a lower precision, or a small number too many such as an eps?"
+        )
     if abs(factor + 1) < 1e-3:
         return "the sign is turned round: every value is -1 times the expected one"
     return f"every value is {number_text(round(factor, 4))} times the expected one"

@@ -26,6 +26,16 @@ def number_text(value: Any) -> str:
     return repr(value)
 
 
+def numbers_apart(a: Any, b: Any) -> tuple[str, str]:
+    """Two numbers in six significant digits, or in as many as show that they differ."""
+    if isinstance(a, float) and isinstance(b, float):
+        for digits in (6, 9, 12, 17):
+            one, other = f"{a:.{digits}g}", f"{b:.{digits}g}"
+            if one != other:
+                return one, other
+    return number_text(a), number_text(b)
+
+
 def values_text(tensor: torch.Tensor) -> str:
     """The elements of a small tensor as nested lists."""
     return str(_rounded(tensor.detach().cpu().tolist())).replace("'", "")

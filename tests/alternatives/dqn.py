@@ -23,10 +23,22 @@ EDITS = [
     edit(
         "td_targets",
         "a mask of numbers, written in place into a copy",
-        "return (rewards + gamma * ~terminated * best).detach()",
+        "return (rewards + gamma * best * ~terminated).detach()",
         "out = rewards.detach().clone()\n"
         "    out += gamma * (1 - terminated.to(out.dtype)) * best.detach()\n"
         "    return out",
+    ),
+    edit(
+        "td_targets",
+        "a discount of float32 for each row",
+        "gamma * best * ~terminated",
+        "gamma * (1 - terminated.float()) * best",
+    ),
+    edit(
+        "double_dqn_targets",
+        "a discount of float32 for each row",
+        "gamma * value * ~terminated",
+        "gamma * ~terminated * value",
     ),
     edit(
         "soft_update",

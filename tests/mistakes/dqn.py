@@ -160,29 +160,29 @@ EDITS = [
         "device=parameter.device)",
     ),
     # td_targets
-    edit("td_targets", "the end is not looked at", "gamma * ~terminated * best", "gamma * best"),
+    edit("td_targets", "the end is not looked at", "gamma * best * ~terminated", "gamma * best"),
     edit(
         "td_targets",
         "the mask is turned around",
-        "gamma * ~terminated * best",
-        "gamma * terminated * best",
+        "* ~terminated",
+        "* terminated",
     ),
     edit(
         "td_targets",
         "the mask on the reward as well",
-        "(rewards + gamma * ~terminated * best)",
+        "(rewards + gamma * best * ~terminated)",
         "((rewards + gamma * best) * ~terminated)",
     ),
     edit("td_targets", "the best of the whole batch", "next_q.amax(1)", "next_q.amax()"),
-    edit("td_targets", "gamma hard-coded", "gamma * ~terminated", "0.99 * ~terminated"),
-    edit("td_targets", "gamma left out", "gamma * ~terminated", "~terminated"),
+    edit("td_targets", "gamma hard-coded", "gamma * best", "0.99 * best"),
+    edit("td_targets", "gamma left out", "gamma * best", "best"),
     edit("td_targets", "not detached", ".detach()", ""),
     edit("td_targets", "(b, b) by broadcasting", "next_q.amax(1)", "next_q.amax(1, keepdim=True)"),
     edit(
         "td_targets",
         "the rewards are changed",
-        "return (rewards + gamma * ~terminated * best).detach()",
-        "rewards += gamma * ~terminated * best\n    return rewards.detach()",
+        "return (rewards + gamma * best * ~terminated).detach()",
+        "rewards += gamma * best * ~terminated\n    return rewards.detach()",
     ),
     # double_dqn_targets
     edit(
@@ -201,7 +201,7 @@ EDITS = [
     edit(
         "double_dqn_targets",
         "the end is not looked at",
-        "gamma * ~terminated * value",
+        "gamma * value * ~terminated",
         "gamma * value",
     ),
     edit("double_dqn_targets", "the mask is turned around", "~terminated", "terminated"),
@@ -530,13 +530,13 @@ def select_action_root_mode(q, observation, eps, gen):
 @mistake("double_dqn_targets", "the smaller of both best values")
 def double_dqn_targets_smaller(rewards, next_q_online, next_q_target, terminated, gamma):
     value = torch.minimum(next_q_online.amax(1), next_q_target.amax(1))
-    return (rewards + gamma * ~terminated * value).detach()
+    return (rewards + gamma * value * ~terminated).detach()
 
 
 @mistake("double_dqn_targets", "squeeze() also removes a batch of one")
 def double_dqn_targets_squeeze(rewards, next_q_online, next_q_target, terminated, gamma):
     value = next_q_target.gather(1, next_q_online.argmax(1, keepdim=True)).squeeze()
-    return (rewards.squeeze() + gamma * ~terminated.squeeze() * value).detach()
+    return (rewards.squeeze() + gamma * value * ~terminated.squeeze()).detach()
 
 
 @mistake("dqn_loss", "(b, 1) against (b,)")
