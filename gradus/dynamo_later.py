@@ -4,6 +4,7 @@ The first optimizer of a process makes torch import it, only to say "do not comp
 "do not compile beyond this place" (`graph_break`). That takes 1 to 2 seconds, as long as all checks of a topic.
 Nothing can be compiled before it is there, so until then a stand-in answers: it runs the function, or does
 nothing. Whoever asks for anything else of `torch._dynamo`, as `torch.compile` does, gets the real one.
+torchvision asks for one function of `torch._dynamo.utils` on import, for which there is a stand-in too.
 
 pytest's gradus plugin and workers behind the wall call `install()`.
 """
@@ -18,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 NAME = "torch._dynamo"
+UTILS = f"{NAME}.utils"
 
 
 class _StandIn(ModuleType):
@@ -45,6 +47,19 @@ class _StandIn(ModuleType):
         return getattr(_real(), name)
 
 
+class _Utils(ModuleType):
+    """`torch._dynamo.utils` as far as importing torchvision needs it."""
+
+    def is_compile_supported(self, device_type: str) -> bool:
+        """Whether the compiler knows such a device, once somebody wants to know."""
+        return bool(_real().utils.is_compile_supported(device_type))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(_real().utils, name)
+
+
 class _Known(importlib.abc.Loader):
     """Hands out a module that has been imported already, as it is."""
 
@@ -59,13 +74,15 @@ class _Known(importlib.abc.Loader):
 
 
 class _BeforeItsParts:
-    """A finder for `import torch._dynamo.utils`: the real package comes first, and may have imported it."""
+    """A finder for `import torch._dynamo.config`: the real package comes first, and may have imported it."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if not name.startswith(f"{NAME}.") or self not in sys.meta_path:
             return None
+        if name == UTILS and isinstance(sys.modules[NAME], _StandIn):
+            return importlib.machinery.ModuleSpec(name, _Known(_Utils(UTILS)))
         sys.meta_path.remove(self)  # once is enough
         _real()
         known = sys.modules.get(name)
@@ -78,6 +95,7 @@ def _real() -> Any:
         import torch
 
         del sys.modules[NAME]
+        sys.modules.pop(UTILS, None)
         vars(torch).pop("_dynamo", None)
     return importlib.import_module(NAME)
 

@@ -30,12 +30,32 @@ USES = {
         "assert double(torch.ones(2)).tolist() == [2, 2]"
     ),
     "a part is imported": (
-        "import torch._dynamo.utils as utils\n"
-        "assert utils is sys.modules['torch._dynamo'].utils is torch._dynamo.utils\n"
-        "assert utils.__spec__.origin == utils.__file__"
+        "import torch._dynamo.eval_frame as part\n"
+        "assert part is sys.modules['torch._dynamo'].eval_frame is torch._dynamo.eval_frame\n"
+        "assert part.__spec__.origin == part.__file__"
     ),
     "from it": "from torch._dynamo import config, disable\nassert config.__name__ == 'torch._dynamo.config'",
-    "from a part": "from torch._dynamo.utils import is_compile_supported",
+    "from a part": (
+        "from torch._dynamo.utils import counters\n"
+        "import torch._dynamo.utils as utils\n"
+        "assert utils is torch._dynamo.utils and counters is utils.counters\n"
+        "assert utils.__spec__.origin == utils.__file__"
+    ),
+    "from a part, what there is without it": (
+        "from torch._dynamo.utils import is_compile_supported\n"
+        "import torch._dynamo.utils as utils\n"
+        "assert not hasattr(utils, '__file__')\n"
+        "assert is_compile_supported('cpu') is utils.is_compile_supported('cpu')\n"
+        "assert utils.counters is sys.modules['torch._dynamo.utils'].counters"
+    ),
+    "torchvision": (
+        "from gradus import torchvision_ops\n"
+        "torchvision_ops.install()\n"
+        "import torchvision.models, torchvision.transforms.v2, torchvision.ops\n"
+        "parts = [name for name in sys.modules if name.startswith('torch._dynamo.')]\n"
+        "assert parts == ['torch._dynamo.utils'], parts\n"
+        "torch._dynamo.config"
+    ),
     "an unknown part": (
         "try:\n    import torch._dynamo.no_such_part\n"
         "except ModuleNotFoundError as error:\n    assert error.name == 'torch._dynamo.no_such_part'\n"
