@@ -24,8 +24,9 @@ Sides = dict[bool, TopicResult]  # in this process (`False`), and maybe behind t
 class Wanted:
     """An answer to `task`, and the tasks to grade in this process and `behind` the wall.
 
-    The checks in `slow` are left out. A wrong answer meets the CPU alone; only where that does not notice it
-    it meets the simulated GPU too, and then what is slow.
+    The checks in `slow` are left out; random inputs are those of `seed`. A wrong answer meets the CPU alone;
+    only where that does not notice it it meets the simulated GPU too, and then what is slow. One loss is
+    `enough`: the checks after it are left out.
     """
 
     path: Path
@@ -34,6 +35,8 @@ class Wanted:
     right: bool
     behind: Sequence[str] = ()
     slow: frozenset[str] = frozenset()
+    seed: int = 0
+    enough: bool = False
 
 
 class _Grading:
@@ -71,12 +74,16 @@ class _Grading:
         """One submission, on one side. Fixtures that serve a whole file are kept for the next one."""
         config = session.config
         config.option.submission, config.option.isolated = wanted.path, isolated
+        config.option.gradus_seed = wanted.seed
         grading = config.stash[SESSION] = GradingSession(config)
         items = [item for item in session.items if _runs(item, wanted)]
+        failed = session.testsfailed
         for item, following in zip(items, [*items[1:], session.items[0]], strict=True):
             item._report_sections.clear()
             item.user_properties.clear()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            if wanted.enough and session.testsfailed > failed:
+                break
         grading.submissions.close()
         return only(grading.results.report().topic(self._topic), wanted.tasks)
 
