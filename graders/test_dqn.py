@@ -12,7 +12,7 @@ from gradus.grading import assert_inputs_unchanged, assert_matches, assert_raise
 
 DTYPES = [torch.float32, torch.float64]
 # `gamma * ~terminated` is float32, and 0.9 has seven digits there: no mistake, also among float64.
-SEVEN_DIGITS = {"rtol": 1e-4, "atol": 1e-5}
+SEVEN_DIGITS = {torch.float32: {}, torch.float64: {"rtol": 1e-6, "atol": 1e-6}}
 
 
 def require_type(got, kind, what, note=""):
@@ -756,7 +756,7 @@ def test_best_next_value_counts(submission, device, random, dtype):
             got,
             expected_targets(rewards, value, terminated, gamma),
             suspects=suspects_of_targets(rewards, next_q, value, terminated, gamma),
-            **SEVEN_DIGITS,
+            **SEVEN_DIGITS[dtype],
         )
 
 
@@ -826,7 +826,9 @@ def check_double(submission, rewards, online, target, terminated, gamma):
     with torch.no_grad():
         suspects = suspects_of_double(rewards, online, target, terminated, gamma)
         expected = expected_targets(rewards.detach(), value, terminated, gamma)
-        assert_matches(got, expected, suspects=suspects, requires_grad=False, **SEVEN_DIGITS)
+        assert_matches(
+            got, expected, suspects=suspects, requires_grad=False, **SEVEN_DIGITS[rewards.dtype]
+        )
 
 
 @pytest.mark.task("double_dqn_targets", points=1)
@@ -971,7 +973,7 @@ def test_loss_of_a_batch(submission, device, random, dtype):
         expected = expected_loss(q, target_q, sample, gamma).detach()
         suspects = suspects_of_loss(q, target_q, sample, gamma)
         got = submission.dqn_loss(q, target_q, sample, gamma)
-        assert_matches(got, expected, suspects=suspects, requires_grad=True, **SEVEN_DIGITS)
+        assert_matches(got, expected, suspects=suspects, requires_grad=True, **SEVEN_DIGITS[dtype])
 
 
 def gradients_of_loss(student, q, target_q, batch, gamma, training):

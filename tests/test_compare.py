@@ -104,8 +104,8 @@ REFUSED = {
     "float64 beyond its tolerance": (tensor(1 / 3).double() + 1e-6, tensor(1 / 3).double(),
         "expected 0.333333, got 0.333334"),
     "digits that are seldom shown": (grid(9).double() * (1 + 1e-6), grid(9).double(), "expected 1 at [0], "
-        "got 1.000001; the first digits agree: a lower precision, or a small number too many such as an "
-        "eps?; 9 of 9 values differ"),
+        "got 1.000001; almost equal: was it computed in a lower precision, or a small number (an eps) "
+        "added?; 9 of 9 values differ"),
     "a float in its last digits": (0.1 + 1e-7, 0.1, "expected 0.1, got 0.1000001"),
     "deep in a nest": ({"a": (grid(2), [7])}, {"a": (grid(2), [8])},
         "expected item 0 of item 1 of 'a' of the result: 8, got 7"),

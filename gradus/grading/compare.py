@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gradus.grading.explain import constant_factor, equal_values, inside, same_as, shape_note
+from gradus.grading.explain import equal_values, inside, same_as, shape_note, values_note
 from gradus.grading.outcomes import DETACHED, Mismatch
 from gradus.simulated_gpu.active import made_at
 from gradus.submission.describe import (
@@ -218,15 +218,12 @@ class _Comparison:
         where = tuple(int(i) for i in (~right).nonzero()[0])
         at = f" at {list(where)}" if where else ""
         expected, found = numbers_apart(ours[where].item(), theirs[where].item())
-        note = self.explain(lambda s: equal_values(s, theirs) and not equal_values(s, ours), part)
-        if not note and theirs.is_floating_point():
-            if bool((theirs.isnan() & ~ours.isnan()).any()):
-                note = (
-                    "NaN comes from 0/0, inf - inf, log of a negative number or sqrt's slope at 0"
-                )
-            else:
-                note = constant_factor(theirs, ours)
-        notes = [note, f"{wrong} of {got.numel()} values differ" if got.numel() > 1 else ""]
+        explained = self.explain(
+            lambda s: equal_values(s, theirs) and not equal_values(s, ours), part
+        )
+        notes = [explained or values_note(theirs, ours)]
+        if got.numel() > 1:
+            notes.append(f"{wrong} of {got.numel()} values differ")
         if 1 < got.numel() <= SMALL:
             notes.append(f"expected {values_text(want)}, got {values_text(got)}")
         raise self.mismatch(what, expected + at, found, *notes)

@@ -38,6 +38,15 @@ def shape_note(got: torch.Size, want: torch.Size) -> str:
     return ""
 
 
+def values_note(got: torch.Tensor, want: torch.Tensor) -> str:
+    """What usually leads from some values to others of the same shape."""
+    if not got.is_floating_point():
+        return ""
+    if bool((got.isnan() & ~want.isnan()).any()):
+        return "NaN comes from 0/0, inf - inf, log of a negative number or sqrt's slope at 0"
+    return constant_factor(got, want)
+
+
 def constant_factor(got: torch.Tensor, want: torch.Tensor) -> str:
     """`your values are 4 times the expected ones`, where one factor explains them all."""
     got, want = got.double().flatten(), want.double().flatten()
@@ -52,7 +61,7 @@ def constant_factor(got: torch.Tensor, want: torch.Tensor) -> str:
         return ""
     if abs(factor - 1) < 1e-3:
         return (
-            "the first digits agree: a lower precision, or a small number too many such as an eps?"
+            "almost equal: was it computed in a lower precision, or a small number (an eps) added?"
         )
     if abs(factor + 1) < 1e-3:
         return "the sign is turned round: every value is -1 times the expected one"

@@ -2,6 +2,9 @@
 
 import pytest
 
+from gradus.errors import GraderError
+from gradus.grading.checks import read_checks
+from gradus.grading.report import Check
 from gradus.submission.loader import Loaded
 
 OUTPUT_LIMIT = 2_000  # characters of what a student's code printed that a failure shows
@@ -35,3 +38,16 @@ def shorten_output(item: pytest.Item) -> None:
         if len(text) > OUTPUT_LIMIT + 100:
             cut = f"... ({len(text):,} characters in all; the end of it:)\n{text[-OUTPUT_LIMIT:]}"
             item._report_sections[index] = (when, kind, cut)
+
+
+def check_of(item: pytest.Item) -> Check:
+    """What the grader file declares about a check.
+
+    Raises:
+        GraderError: If the declaration cannot be read.
+    """
+    name = getattr(item, "originalname", item.name)
+    for check in read_checks(item.path):
+        if check.name == name:
+            return check
+    raise GraderError(f"{item.path}: {name} has a task mark that was not made by a decorator.")

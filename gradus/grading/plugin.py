@@ -13,6 +13,7 @@ import pytest
 
 from gradus.grading.devices import CHOICES, parameters, problem, torch_name
 from gradus.grading.marks import is_check
+from gradus.grading.options import add_options
 from gradus.grading.stash import CASES
 
 if TYPE_CHECKING:
@@ -25,37 +26,7 @@ SESSION = pytest.StashKey["GradingSession"]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of a grading run."""
-    group = parser.getgroup("gradus", "gradus: graded exercises")
-    group.addoption(
-        "--submission", type=Path, metavar="DIR_OR_FILE",
-        help="What to grade: a module, a notebook, or a folder of them (default: exercises/).",
-    )  # fmt: skip
-    group.addoption("--hidden", action="store_true", help="Run the hidden checks too.")
-    group.addoption(
-        "--task", action="append", default=[], metavar="TASK",
-        help="Run only the checks of this task (may be given more than once).",
-    )  # fmt: skip
-    group.addoption(
-        "--device", action="append", default=[], choices=("cpu", "simulated", "cuda"),
-        help="Run checks that take a device on this one only (default: the CPU, and a GPU, "
-        "simulated where there is none; may be given more than once).",
-    )  # fmt: skip
-    group.addoption(
-        "--gradus-report",
-        type=Path,
-        metavar="FILE",
-        help="Write the result as JSON (docs/report.md).",
-    )
-    group.addoption(
-        "--gradus-seed", type=int, default=0, metavar="N",
-        help="Seed of the random inputs (default: 0). A grade is taken with a secret one.",
-    )  # fmt: skip
-    group.addoption(
-        "--isolated", action="store_true",
-        help="Run the submission in a process of its own, in a sandbox where this system has one.",
-    )  # fmt: skip
-    for name in ("--gradus-journal", "--gradus-workdir"):
-        group.addoption(name, type=Path, metavar="PATH", help="For gradus itself.")
+    add_options(parser.getgroup("gradus", "gradus: graded exercises"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

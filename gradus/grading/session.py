@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from gradus import dynamo_later, torchvision_ops
-from gradus.errors import GraderError
-from gradus.grading.checks import read_checks, topic_of
+from gradus.grading.checks import topic_of
 from gradus.grading.commands import Commands, hint
 from gradus.grading.devices import CPU, SIMULATED, case_of, present, without_device
 from gradus.grading.failure import (
@@ -23,6 +22,7 @@ from gradus.grading.failure import (
 )
 from gradus.grading.items import (
     case_id,
+    check_of,
     limit_of,
     no_traceback,
     raised_by_student,
@@ -144,9 +144,9 @@ class GradingSession:
             StudentError: If another case of the check ran out of time or lost its process: the check's
                 points are lost already.
         """
-        if (str(item.path), self.check_of(item).name) in self._lost:
+        if (str(item.path), check_of(item).name) in self._lost:
             raise StudentError("not run: another case of this check was lost with its process")
-        if (str(item.path), self.check_of(item).name, Status.TIMEOUT.value) in self._told:
+        if (str(item.path), check_of(item).name, Status.TIMEOUT.value) in self._told:
             raise StudentError(
                 "not run: another case of this check ran out of time", Status.TIMEOUT
             )
@@ -179,7 +179,7 @@ class GradingSession:
         ]
         if call.excinfo is None and report.when != "call":
             return
-        check, submission = self.check_of(item), self._current[item.nodeid]
+        check, submission = check_of(item), self._current[item.nodeid]
         loaded = submission._loaded
         if report.when == "teardown" and call.excinfo is not None:
             verdict = Verdict(
@@ -213,7 +213,7 @@ class GradingSession:
 
     def _data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
         """Plain data about a case, which travels with pytest's report (between processes too)."""
-        check, loaded = self.check_of(item), self._current[item.nodeid]._loaded
+        check, loaded = check_of(item), self._current[item.nodeid]._loaded
         message = ""
         if verdict.status is not Status.PASSED:
             message = message_text(
@@ -244,15 +244,3 @@ class GradingSession:
         before = bool(same & self._told)
         self._told |= same
         return before
-
-    def check_of(self, item: pytest.Item) -> Check:
-        """What the grader file declares about a check.
-
-        Raises:
-            GraderError: If the declaration cannot be read.
-        """
-        name = getattr(item, "originalname", item.name)
-        for check in read_checks(item.path):
-            if check.name == name:
-                return check
-        raise GraderError(f"{item.path}: {name} has a task mark that was not made by a decorator.")

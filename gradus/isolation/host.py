@@ -24,7 +24,7 @@ from gradus.submission.status import Problem, Status
 RESTARTS = 100  # statements of one file that may each end a process while it is loaded
 GRACE_SECONDS = 30.0
 LOAD_SECONDS = 600.0  # of a whole file, however many statements it has and however they end
-BEGIN_SECONDS = 10.0  # for a worker to get ready for a check
+BEGIN_SECONDS = 5.0  # for a worker to get ready for a check, out of the check's own time
 MOST_FILES = 2_000
 MOST_BYTES = 64 << 20  # of the files that are handed in together
 

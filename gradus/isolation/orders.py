@@ -7,7 +7,7 @@ from typing import Any
 
 from gradus.isolation.limits import Limits
 
-SERVE = "gradus.isolation.worker:serve"
+SERVE = "gradus.isolation.serve:serve"
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,14 @@ It runs inside the sandbox, in the student's power: nothing that it says is trus
 import contextlib
 import copy
 import os
-import random
-import signal
-import socket
 import sys
 import tempfile
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from gradus import dynamo_later, torchvision_ops
 from gradus.isolation.callbacks import Callback, JudgesIterator
 from gradus.isolation.channel import Channel, ChannelClosed
 from gradus.isolation.decode import Decoder
@@ -41,10 +35,6 @@ from gradus.submission.loader import load_submission
 from gradus.submission.settings import torch_settings_kept
 
 _PLAIN: Any = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
-
-
-class Interrupted(BaseException):
-    """The judge has no more time for this call."""
 
 
 class Worker(Operations, Peer):
@@ -233,27 +223,3 @@ class Worker(Operations, Peer):
                 self._buffers += buffers_of(value)
             if state_of(value) is not None:
                 self._states[number] = copy.deepcopy(state_of(value))
-
-
-def serve(descriptor: int) -> None:
-    """Serve the judge over an inherited socket until it hangs up."""
-    sock = socket.socket(fileno=descriptor)
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise Interrupted("the judge has no more time")
-
-    if hasattr(signal, "SIGUSR1"):
-        signal.signal(signal.SIGUSR1, interrupt)
-    torch.set_num_threads(1)
-    torchvision_ops.install()
-    dynamo_later.install()
-    random.seed()  # a fork inherits the state of its parent
-    np.random.seed()
-    worker = Worker(Channel(sock, judge=False))
-    while True:
-        try:
-            worker.answer_next()
-        except Interrupted:  # it came too late: the call had ended
-            continue
-        except ChannelClosed:
-            return

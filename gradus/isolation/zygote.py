@@ -31,9 +31,8 @@ from gradus.isolation.child import (
 )
 from gradus.isolation.orders import Orders
 
-IMPORTED_LATER = (
-    "torch.fx.experimental.symbolic_shapes",
-)  # 0.5-1 s: by `autograd.grad(grad_outputs=...)`
+# By the first `autograd.grad(grad_outputs=...)` of a process: 0.5 to 1 s.
+IMPORTED_LATER = ("torch.fx.experimental.symbolic_shapes",)
 POLL_SECONDS = 0.2  # between looks at how many files a worker has made
 CLEAN_SECONDS = 5.0  # to be rid of everything that a worker has left
 

@@ -230,7 +230,8 @@ WIRE += [
 WIRE += [
     Cheat(
         name,
-        f"{TOOLS}\ndef begin():\n{textwrap.indent(textwrap.dedent(text), '    ')}\n\nfind().do_begin = begin\n",
+        f"{TOOLS}\ndef begin(*words):\n"
+        f"{textwrap.indent(textwrap.dedent(text), '    ')}\n\nfind().begin = begin\n",
         _ASIDE,
         wins=ON_THE_WIRE,
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gradus.grading.selection import SECONDS
+from gradus.isolation.host import BEGIN_SECONDS, Host
 from tests.attacks.attacked_kit import RIGHT, TASKS, WRONG, write_attacked_kit
 from tests.attacks.forging import IN_PROCESS, Cheat, grade_text
 from tests.attacks.forging_ends import ENDS
@@ -59,6 +61,24 @@ def test_earns_nothing_behind_the_wall(course, cheat):
     assert earned == {task.name: task.earned for task in result.tasks}  # the report is as told
     assert {task: earned[task] for task in cheat.tasks} == dict.fromkeys(cheat.tasks, 0)
     assert earned["honest"] == (0 if cheat.costs_honest else 1)
+
+
+@pytest.mark.parametrize(
+    "cheat", [c for c in CHEATS if c.name.startswith("a check's begin")], ids=str
+)
+def test_a_worker_that_does_not_begin_is_replaced_before_the_check_calls_it(
+    course, cheat, monkeypatch
+):
+    started = []
+    start = Host._start
+    monkeypatch.setattr(Host, "_start", lambda host: started.append(host) or start(host))
+    earned, _ = grade_text(course, RIGHT + cheat.text, TASKS, "--isolated")
+    assert earned == {"honest": 1, **dict.fromkeys(TASKS, 2)}  # no check is charged for it
+    assert len(started) > 2
+
+
+def test_a_check_has_time_left_when_its_worker_has_not_begun():
+    assert 2 * BEGIN_SECONDS <= SECONDS
 
 
 @pytest.mark.parametrize("cheat", [c for c in CHEATS if c.wins == IN_PROCESS], ids=str)

@@ -1,0 +1,39 @@
+"""What `pytest` takes on its command line in a kit. Light: loaded wherever gradus is installed."""
+
+from pathlib import Path
+
+import pytest
+
+
+def add_options(group: pytest.OptionGroup) -> None:
+    """Add the options of a grading run."""
+    group.addoption(
+        "--submission", type=Path, metavar="DIR_OR_FILE",
+        help="What to grade: a module, a notebook, or a folder of them (default: exercises/).",
+    )  # fmt: skip
+    group.addoption("--hidden", action="store_true", help="Run the hidden checks too.")
+    group.addoption(
+        "--task", action="append", default=[], metavar="TASK",
+        help="Run only the checks of this task (may be given more than once).",
+    )  # fmt: skip
+    group.addoption(
+        "--device", action="append", default=[], choices=("cpu", "simulated", "cuda"),
+        help="Run checks that take a device on this one only (default: the CPU, and a GPU, "
+        "simulated where there is none; may be given more than once).",
+    )  # fmt: skip
+    group.addoption(
+        "--gradus-report",
+        type=Path,
+        metavar="FILE",
+        help="Write the result as JSON (docs/report.md).",
+    )
+    group.addoption(
+        "--gradus-seed", type=int, default=0, metavar="N",
+        help="Seed of the random inputs (default: 0). A grade is taken with a secret one.",
+    )  # fmt: skip
+    group.addoption(
+        "--isolated", action="store_true",
+        help="Run the submission in a process of its own, in a sandbox where this system has one.",
+    )  # fmt: skip
+    for name in ("--gradus-journal", "--gradus-workdir"):
+        group.addoption(name, type=Path, metavar="PATH", help="For gradus itself.")
