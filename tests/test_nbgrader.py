@@ -1,5 +1,6 @@
 """nbgrader over a class of the small kit: its own commands release, grade and give feedback."""
 
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ import pytest
 from nbgrader.api import Gradebook
 
 import gradus
+from gradus.classroom.execute import GradusExecute
 from gradus.course import find_course
 from gradus.grading.run import grade_here
-from tests.kits import forget_graders
+from tests.kits import copy_kit, forget_graders
 from tests.nbgrader_class import Student, make_class
 from tests.nbgrader_course import Classroom, cell_of, filled, right_answers
 
@@ -138,6 +140,59 @@ def test_a_notebook_under_another_name_gets_no_mark_and_is_reported(graded):
     assert done.returncode != 0
     assert "Skipping unknown notebook" in done.stdout
     assert "error processing assignment 'demo' for student 'misnamed'" in done.stdout
+
+
+def test_links_and_special_files_are_refused_before_anything_is_copied(tmp_path, shared_classroom):
+    other = shared_classroom.copied(tmp_path)
+    perfect = filled(other.released(), right_answers(other.kit, "demo"))
+    reference = other.kit.solution("demo")
+    for name in ("honest", "linked-notebook", "linked-file", "linked-device", "pipe", "later"):
+        other.hand_in(name, perfect)
+    notebook = other.handed_in("linked-notebook")
+    notebook.unlink()
+    notebook.symlink_to(reference.with_suffix(".ipynb"))
+    other.handed_in("linked-file").with_name("answers.py").symlink_to(reference)
+    other.handed_in("linked-device").with_name("timestamp.txt").symlink_to("/dev/zero")
+    folder = other.handed_in("pipe").with_name("data")
+    folder.mkdir()
+    os.mkfifo(folder / "pipe")
+    assert other.nbgrader("autograde", "demo", "--student", "later").returncode == 0
+    other.handed_in("later").with_name("timestamp.txt").symlink_to("/dev/zero")
+
+    done = other.nbgrader("autograde", "demo", "--force")
+    assert done.returncode != 0
+    refused = {
+        "linked-notebook": "demo.ipynb is a link",
+        "linked-file": "answers.py is a link",
+        "linked-device": "timestamp.txt is a link",
+        "pipe": "data/pipe is a device, a pipe or a socket",
+        "later": "timestamp.txt is a link",
+    }
+    for student, words in refused.items():
+        message = (
+            f"submitted/{student}/demo: holds links or special files: {words}. Nothing of this"
+        )
+        assert message in done.stdout
+        assert not (other.folder / "autograded" / student / "demo").exists()
+    assert other.marks()["honest"] == 7
+
+
+def test_each_submission_is_graded_in_a_process_of_its_own(tmp_path, shared_kit):
+    kit = copy_kit(shared_kit, tmp_path / "kit")
+    with kit.grader("demo").open("a", encoding="utf-8") as file:
+        file.write(
+            "\nimport os, pathlib\n"
+            "with pathlib.Path(__file__).with_name('judges').open('a') as judges:\n"
+            "    judges.write(f'{os.getpid()}\\n')\n"
+        )
+    released = nbformat.read(kit.root / "exercises" / "demo.ipynb", as_version=4)
+    folder = tmp_path / "handed in"
+    folder.mkdir()
+    graded_by = GradusExecute(kit=str(kit.root))
+    for _ in range(2):
+        assert graded_by.grade(released, "demo", folder).earned == 0
+    judges = kit.grader("demo").with_name("judges").read_text().split()
+    assert len({*judges, str(os.getpid())}) == 3
 
 
 # Feedback

@@ -7,21 +7,21 @@ import re
 import secrets
 import shutil
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import Bool, Unicode
 
+from gradus.classroom.handed_in import refuse_links
 from gradus.course import load_course
 from gradus.errors import GraderError, SubmissionError
 from gradus.grading.report import TopicResult
-from gradus.grading.run import grade_here
 from gradus.grading.supervise import grade_apart
 from gradus.grading.tables import task_table
 from gradus.isolation.sandbox import Level, probe_level
@@ -32,7 +32,15 @@ CHECK_PREFIX = "check-"
 
 
 class GradusExporter(NotebookExporter):
-    """Reads what was handed in; a file that is no notebook becomes one that says so and earns 0."""
+    """Reads what was handed in; a file that is no notebook becomes one that says so and earns 0.
+
+    `nbgrader autograde` makes one before it copies anything: it then refuses links and special files.
+    """
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        if isinstance(self.parent, Autograde):
+            refuse_links(self.parent)
 
     def from_file(self, file_stream: Any, resources: Any = None, **words: Any) -> tuple[Any, Any]:
         """Parse a file; never raises for what it holds."""
@@ -150,14 +158,10 @@ class GradusExecute(NbGraderPreprocessor):
             path = workdir / f"{topic}.ipynb"
             path.write_text(nbformat.writes(nb), encoding="utf-8")
             seed = secrets.randbelow(2**31)
-            if threading.current_thread() is threading.main_thread():
-                result = grade_here(
-                    course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir
-                )
-            else:  # time limits need the main thread of a process
-                result = grade_apart(
-                    course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir
-                ).topic(topic)
+            # A process for each submission: should one take the judge over, it does not grade the others.
+            result = grade_apart(
+                course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir
+            ).topic(topic)
         self.log.info("%s was graded at the level %s", topic, result.isolation["level"])
         return result
 

@@ -16,6 +16,7 @@ from gradus.grading.report import NO_WALL
 from gradus.submission.calls import Submission
 from gradus.submission.loader import Loaded, load_submission
 from gradus.submission.reading import find_submission, show_path
+from gradus.submission.settings import seed_for_loading
 
 if TYPE_CHECKING:
     from gradus.isolation.host import Host
@@ -67,6 +68,7 @@ class Submissions:
         if topic in self.given:
             return self.given[topic]
         if topic not in self._loaded:
+            seed_for_loading()
             self._loaded[topic] = load_submission(
                 self.path_of(item),
                 topic,

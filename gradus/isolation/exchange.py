@@ -90,7 +90,8 @@ class Exchange(ABC):
             told["gradients"] = [encoder.node(Values(x.grad)) for x in message.inputs]
             for x in message.inputs:
                 x.grad = None
-        told["more"] = encoder.node(self._more(message))
+        prepares = kind == "begin" or (kind == "ask" and value[0] == "load")
+        told["more"] = encoder.node({"grad": True} if prepares else self._more(message))
         if message.new:
             told["new"] = message.new
         self.channel.send(to_json(told), encoder.buffers, encoder.size)

@@ -37,6 +37,10 @@ class Handles:
             self._objects[number] = value
         return number
 
+    def find(self, value: Any) -> int | None:
+        """The number of an object, where it has one."""
+        return self._numbers.get(id(value))
+
     def get(self, number: Any) -> Any:
         """The object of a number.
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from gradus.errors import SubmissionError
 from gradus.isolation.channel import Channel
 from gradus.isolation.judge import Judge
@@ -61,7 +63,8 @@ class Host:
         self._lost: dict[str, str] = {}  # statements that ended a worker -> what to tell
         self._worker: Worker | None = None
         self._judge: Judge | None = None
-        self._given_up = False
+        self._given_up: Problem | None = None  # why there will be no worker any more
+        self._told = False  # the problems of the first load; those of later ones stay here
         self._on_gpu = False
         self.known: set[str] = set()  # names that the submission is known to define
         self.loaded = Loaded(ModuleType(f"submission_{source.topic}"), source.path, source.shown)
@@ -75,13 +78,13 @@ class Host:
         """
         with contextlib.suppress(ProcessLost):  # another one takes its place
             self._await_begin()
-        if (self._judge is None or self._judge.lost is not None) and not self._given_up:
+        if (self._judge is None or self._judge.lost is not None) and self._given_up is None:
             self._load()
-            if self._judge is not None and not self._given_up and (self._on_gpu or active()):
+            if self._judge is not None and self._given_up is None and (self._on_gpu or active()):
                 self._begin(self._judge)  # the check goes on as it began
                 self._await_begin()
-        if self._judge is None or self._given_up:
-            problem = self.loaded.problems[0]
+        if self._judge is None or self._given_up is not None:
+            problem = self._given_up or self.loaded.problems[0]
             raise StudentError(f"{problem.where}: {problem.message}", problem.kind)
         return self._judge
 
@@ -133,12 +136,21 @@ class Host:
         self._judge = None
 
     def _load(self) -> None:
+        """Load the submission in a worker. torch's random numbers go on here as if nothing had been."""
+        drawn = torch.default_generator.get_state()
+        try:
+            self._load_in_worker()
+        finally:
+            torch.default_generator.set_state(drawn)
+            self._told = True
+
+    def _load_in_worker(self) -> None:
         source = self._source
         self.known.clear()
         try:
             data = read_source(source.path, source.topic, source.shown)
         except SubmissionError as error:
-            self.loaded.problems[:] = [Problem(source.shown, str(error))]
+            self._give_up(str(error))
             return
         self.loaded.sha256 = hashlib.sha256(data).hexdigest()
         files = {**_files_beside(source), source.path.name: data}
@@ -179,18 +191,20 @@ class Host:
         """Believe what the worker says of its file, as far as it is well-formed."""
         try:
             problems, names, _ = _list(told)  # no traceback of this process has its file names
-            self.loaded.problems[:] = [
+            told = [
                 Problem(_text(where), _text(text), tuple(map(_text, _list(missing))), _kind(kind))
                 for where, text, missing, kind in map(_list, _list(problems))
             ]
-            self.loaded.defined = [_text(name) for name in _list(names)]
+            defined = [_text(name) for name in _list(names)]
+            if not self._told:  # after a check a submission could tell here what that check gave it
+                self.loaded.problems[:], self.loaded.defined = told, defined
         except (TypeError, ValueError):
             self._give_up("its process sent something that is no answer")
 
     def _give_up(self, words: str) -> None:
-        self._given_up = True
-        self.loaded.problems[:] = [Problem(self._source.shown, words)]
-        self.loaded.defined = []
+        self._given_up = Problem(self._source.shown, words)
+        if not self._told:
+            self.loaded.problems[:], self.loaded.defined = [self._given_up], []
 
     def _ended(self, error: Exception | None) -> str:
         """End the worker; how it ended, in words."""

@@ -2,6 +2,7 @@
 
 It never unpickles a byte that comes from a worker, and hands out nothing but what a check itself passes
 to the student's code: copies of data, functions that may be called, iterators that may be advanced.
+Whatever else has a number, the student's code may only hand back.
 """
 
 import sys
@@ -123,6 +124,7 @@ class Judge(Sending):
         next request.
         """
         self.handles.clear()
+        self._lent.clear()
         self._sent.clear()
         self.shared.let_go()
         self.record = None
@@ -155,8 +157,10 @@ class Judge(Sending):
             function, args, kwargs = words
             if not callable(function) or type(args) is not list or type(kwargs) is not dict:
                 raise WireError("a malformed call")
+            self.require_lent("call", function)
             return function(*args, **kwargs)
         if operation == "advance" and len(words) == 1:
+            self.require_lent("advance", words[0])
             try:
                 return [next(words[0])]
             except StopIteration:

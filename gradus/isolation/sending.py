@@ -29,6 +29,7 @@ class Sending(Peer):
     def __init__(self, channel: Channel, shared: Shared) -> None:
         super().__init__(channel, shared)
         self._sent: dict[int, Any] = {}  # number of a whole object -> what was sent of it
+        self._lent: set[tuple[str, int | None]] = set()  # what the worker may do with which number
 
     def pack(self, value: Any, message: Message) -> Node:
         """How a check's object goes to the worker."""
@@ -45,10 +46,25 @@ class Sending(Peer):
             return self._generator(value, message)
         if is_callback(value):
             called = getattr(value, "__name__", type(value).__name__)
-            return {"$": "callback", "n": self.handles.number(value), "name": str(called)}
+            return {"$": "callback", "n": self._lend("call", value), "name": str(called)}
         if is_iterator(value):
-            return {"$": "iterator", "n": self.handles.number(value)}
+            return {"$": "iterator", "n": self._lend("advance", value)}
         return self._whole(value.value if isinstance(value, Whole) else value, message)
+
+    def _lend(self, use: str, value: Any) -> int:
+        """Let the worker call a function, or advance an iterator, until the check ends; its number."""
+        number = self.handles.number(value)
+        self._lent.add((use, number))
+        return number
+
+    def require_lent(self, use: str, value: Any) -> None:
+        """Refuse what the worker was not given for this use: probes and whole objects have numbers, too.
+
+        Raises:
+            WireError: If it was not.
+        """
+        if (use, self.handles.find(value)) not in self._lent:
+            raise WireError(f"a request to {use} what was not given for that")
 
     def _generator(self, value: torch.Generator, message: Message) -> Node:
         return {

@@ -32,7 +32,7 @@ from gradus.submission.calls import StudentFunction, Submission
 from gradus.submission.exits import exits_intercepted
 from gradus.submission.gpu import gpu_is_lost, limited_memory
 from gradus.submission.loader import load_submission
-from gradus.submission.settings import torch_settings_kept
+from gradus.submission.settings import seed_for_loading, torch_settings_kept
 
 _PLAIN: Any = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
 
@@ -81,6 +81,7 @@ class Worker(Operations, Peer):
             path.write_bytes(data)
         os.chdir(folder)
         sys.path[:0] = about["import_from"]
+        seed_for_loading()
         with torch_settings_kept():
             loaded = load_submission(
                 folder / about["file"],
