@@ -711,3 +711,5 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
 #
 # Where to go from here: you can ask for gradients. What happens on the way back, layer by layer? In
 # the next topic you work it out by hand.
+
+# %%

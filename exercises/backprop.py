@@ -600,3 +600,5 @@ class TwoLayerPerceptron:
 # - The batch normalisation paper: Ioffe and Szegedy, *Batch Normalization: Accelerating Deep
 #   Network Training by Reducing Internal Covariate Shift*, 2015. Its algorithm 1 is task 9, and the
 #   equations below it are task 10.
+
+# %%

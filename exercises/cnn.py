@@ -477,3 +477,5 @@ def train_cnn(
 # Where to go from here: stack twenty such layers, and learning stops. Why, and what a short cut
 # around each layer changes, is the story of residual networks (He and others, *Deep Residual
 # Learning for Image Recognition*, 2015).
+
+# %%

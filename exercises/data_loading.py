@@ -814,3 +814,5 @@ def make_loaders(
 #
 # A larger data set with the same traps is FashionMNIST: 70 000 pictures of clothes, 28 × 28. The function
 # `load_fashion_mnist` in `datasets/fashion_mnist.py` reads it where it is on your disk.
+
+# %%

@@ -564,3 +564,5 @@ def replicate_forward(
 # For training on several cards, look at `DistributedDataParallel`: one process for each card, and
 # gradients that are averaged after every backward pass. It is the same idea as the last task, with
 # the way back added.
+
+# %%

@@ -662,3 +662,5 @@ def train_dqn(
 # Where to go from here: put your `double_dqn_targets` into a copy of the loss and look at the values;
 # or train longer, keep a copy of the network whenever it balances longer than ever before, and get to
 # the 500 steps.
+
+# %%

@@ -544,3 +544,5 @@ def adversarial_step(
 #   parameter-free attacks* (ICML 2020): how not to fool yourself when you measure robustness.
 # - The documentation of `torch.autograd.grad`, and PyTorch's tutorial *Adversarial Example
 #   Generation*. Now you can tell which pictures it skips, and in which space its ε lives.
+
+# %%

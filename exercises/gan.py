@@ -650,3 +650,5 @@ def train_gan(
 #   Gaussians, and mode collapse in pictures.
 # - The PyTorch tutorial on DCGAN. Read it with this page in mind: where does it detach, where does it
 #   clear which gradients, and why does its generator end with `tanh`?
+
+# %%

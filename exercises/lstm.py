@@ -632,3 +632,5 @@ def train_sentiment(
 #
 # Where to go from here: a network that reads can also write. Let it guess the next letter, give it its
 # own guess to read, and you have a language model.
+
+# %%

@@ -585,3 +585,5 @@ def train_resnet(
 #   Normalization Help Optimization?*, NeurIPS 2018: it does, but not for the reason in the title
 #   above.
 # - The source of `torchvision.models.resnet`: you can read every line of it now.
+
+# %%

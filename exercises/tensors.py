@@ -681,3 +681,5 @@ def share_with_numpy(x: Shaped[Tensor, "..."]) -> np.ndarray:
 #   memory and which ones copy.
 # - [Broadcasting](https://pytorch.org/docs/stable/notes/broadcasting.html) gives the rule in full.
 # - The next topic, **autograd**, shows what `requires_grad` is for.
+
+# %%

@@ -10,6 +10,7 @@ pytest's gradus plugin and the notebook's `check` call `install()`; it costs not
 imports torchvision.
 """
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -25,22 +26,22 @@ _kept_alive: list[Any] = []  # operators live as long as the library object that
 
 
 def compiled_operators_load() -> bool:
-    """Whether torchvision is installed and its compiled operators load into this torch."""
+    """Whether torchvision's compiled operators are there, after loading what it has of them.
+
+    torchvision has them in `_C.so`, from 0.29 on in `_C_stable.so`. To declare an operator that such a
+    file registers ends Python, so torch is asked which ones it knows.
+    """
     import torch
 
     load: Any = torch.ops.load_library
     found = importlib.util.find_spec("torchvision")
     folders = (found.submodule_search_locations if found else None) or []
     for folder in folders:
-        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-            path = Path(folder) / f"_C{suffix}"
-            if path.exists():
-                try:
+        for path in sorted(Path(folder).glob("_C*")):
+            if path.name.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
+                with contextlib.suppress(OSError):
                     load(str(path))
-                except OSError:
-                    return False
-                return True
-    return False
+    return hasattr(torch.ops.torchvision, OPERATORS[0])
 
 
 def declare_missing_operators() -> bool:

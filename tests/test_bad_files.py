@@ -3,8 +3,10 @@
 import nbformat
 import pytest
 
+from gradus.authoring.export import stub_text
 from gradus.grading.run import grade_here
 from gradus.submission.notebook_source import read_notebook
+from gradus.topic import Topic
 from tests.kits import (
     POINTS,
     answers,
@@ -55,6 +57,108 @@ def test_a_notebook_may_hold_magics_shell_lines_checks_and_other_languages(share
     result = grade(shared_kit, notebook(*cells), "demo.ipynb")
     assert problems(result) == ["demo.ipynb cell 8:3: ZeroDivisionError: division by zero"]
     assert earned(result) == POINTS
+
+
+GAP = "# ## 2. row_means\n"  # the last line of the text above a task
+
+
+def test_code_below_the_text_above_a_task_is_run(shared_kit):
+    helper = "\nFACTOR = 2\n\n\ndef twice(x):\n    return FACTOR * x\n"
+    text = answers(double="def double(x):\n    return twice(x)").replace(GAP, GAP + helper)
+    result = grade(shared_kit, text)
+    assert (problems(result), earned(result)) == ([], POINTS)
+
+
+def test_a_second_definition_below_a_text_counts_as_in_python(shared_kit):
+    wrong = "\ndef double(x):\n    return x**2\n"
+    result = grade(shared_kit, answers().replace(GAP, GAP + wrong))
+    assert earned(result) == {**POINTS, "double": 1}
+    assert "`x` was squared" in message(result, "twice_every_number")
+
+
+def test_a_syntax_error_below_a_text_is_told_with_its_line_and_costs_only_itself(shared_kit):
+    text = answers().replace(GAP, f"{GAP}\nprint('hello'\n")
+    line = text.split("\n").index("print('hello'") + 1
+    result = grade(shared_kit, text)
+    [problem] = problems(result)
+    assert problem.startswith(f"demo.py:{line}: SyntaxError: '(' was never closed")
+    assert earned(result) == POINTS
+
+
+def test_a_text_in_quotes_is_a_text(shared_kit):
+    result = grade(shared_kit, answers().replace(GAP, '"""\n## 2. row_means: it\'s (nearly\n"""\n'))
+    assert (problems(result), earned(result)) == ([], POINTS)
+
+
+@pytest.mark.parametrize(
+    "last", ["# %% [markdown]\n# The end.\n", '# %% tags=["picture"]\n1 / 0\n']
+)
+def test_what_stands_at_the_end_of_a_stub_is_run(kit, last):
+    path = kit.solution("demo")
+    path.write_text(f"{answers()}\n\n{last}", encoding="utf-8")
+    stub = stub_text(Topic.load(path))
+    assert stub.endswith("\n\n# %%\n")
+    assert earned(grade(kit, stub)) == NOTHING
+    for text in (stub, stub.removesuffix("# %%\n")):  # and one that an earlier version made
+        result = grade(kit, text + "def double(x):\n    return 2 * x\n")
+        assert earned(result) == {**NOTHING, "double": 3}
+
+
+def with_magic(*lines: str) -> str:
+    """A right notebook with these lines above the answer to `double`."""
+    cells = code_cells(answers())
+    above = "\n".join([*lines, ""])
+    return notebook(*(above + c if c.startswith("def double") else c for c in cells))
+
+
+@pytest.mark.parametrize("lines", [
+    ["%%time"], ["", "  ", "%%time"], ["%%capture out"], ["%%prun -q"], ["%%capture", "%%time"],
+    ["%%time", "", "%%capture --no-stderr"], ["%%time --no-raise-error", "%matplotlib inline"],
+])  # fmt: skip
+def test_a_cell_magic_that_runs_python_leaves_the_answer_below_it(shared_kit, lines):
+    result = grade(shared_kit, with_magic(*lines), "demo.ipynb")
+    assert (problems(result), earned(result)) == ([], POINTS)
+
+
+def test_lines_below_a_cell_magic_keep_their_numbers(shared_kit):
+    result = grade(shared_kit, with_magic("%%time", "", "1 / 0"), "demo.ipynb")
+    assert problems(result) == ["demo.ipynb cell 2:3: ZeroDivisionError: division by zero"]
+    assert earned(result) == POINTS
+
+
+@pytest.mark.parametrize("magic", ["%%timeit", "%%python3", "%%writefile helper.py", "%%nope -x"])
+def test_an_answer_below_another_cell_magic_is_missing_and_told(shared_kit, magic):
+    result = grade(shared_kit, with_magic("", "%%time", magic), "demo.ipynb")
+    name = magic.split()[0]
+    words = (
+        f"demo.ipynb cell 2:1: the cell begins with {name}, so it is not run here, "
+        f"and what it defines is not used: double. Remove the line with {name}."
+    )
+    assert problems(result) == [words]
+    assert words in message(result, "twice_every_number")
+    assert earned(result) == {**POINTS, "double": 0}
+
+
+TIMED = """\
+%time FACTOR = 2
+%time --no-raise-error def times(x): return FACTOR * x
+if True:
+    %prun ZERO = times(0)
+a, b = %time times(1), ZERO
+TEXT = '''
+%time gone
+'''
+assert TEXT.strip() == "%time gone"
+%timeit 1 / 0
+%time
+"""
+
+
+def test_a_timed_statement_is_run_as_python(shared_kit):
+    double = "def double(x):\n    return times(x) + b + a - 2"
+    text = notebook(TIMED, *code_cells(answers(double=double)))
+    result = grade(shared_kit, text, "demo.ipynb")
+    assert (problems(result), earned(result)) == ([], POINTS)
 
 
 def with_picture(text):
@@ -117,3 +221,13 @@ def test_a_missing_file_earns_nothing_and_names_the_path(shared_kit):
 ], ids=["byte order mark", "CRLF", "CR", "future import"])  # fmt: skip
 def test_how_an_editor_saves_a_file_makes_no_difference(shared_kit, data):
     assert earned(grade(shared_kit, data)) == POINTS
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_device_is_not_read(shared_kit, tmp_path, isolated):
+    path = tmp_path / "demo.py"
+    path.symlink_to("/dev/zero")
+    result = grade_here(shared_kit, "demo", path, isolated=isolated)
+    (problem,) = result.problems
+    assert problem.message.startswith("is a device, a pipe or a socket, not a file")
+    assert result.earned == 0

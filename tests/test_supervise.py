@@ -9,7 +9,7 @@ from gradus.course import Course
 from gradus.errors import GraderError
 from gradus.grading import supervise
 from gradus.grading.report import TopicResult
-from gradus.submission import loader
+from gradus.submission import time_limit
 from tests.kits import GRADER, POINTS, answers, earned, message, problems, statuses, write_kit
 
 fcntl = pytest.importorskip("fcntl", reason="loses processes in the ways of POSIX")
@@ -102,7 +102,7 @@ def quick():
     """Patience for tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(supervise, "GRACE_SECONDS", 2.0)
-        patch.setattr(loader, "CELL_SECONDS", 2.0)
+        patch.setattr(time_limit, "CELL_SECONDS", 2.0)
         yield
 
 

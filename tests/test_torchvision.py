@@ -33,10 +33,31 @@ def test_transforms_models_and_datasets_work_after_install():
 def test_a_compiled_torchvision_is_left_alone():
     code = (
         "import gradus.torchvision_ops as ops\n"
-        "needed = ops.declare_missing_operators()\n"
-        "print(needed == (not ops.compiled_operators_load()))"
+        "there = ops.compiled_operators_load()\n"
+        "print(ops.declare_missing_operators() == (not there))"
     )
     assert run(code).stdout.strip() == "True"
+
+
+@pytest.mark.parametrize("name", ["_C", "_C_stable", "_C_of_tomorrow"])
+def test_operators_that_some_library_of_torchvisions_registers_are_not_declared(name, tmp_path):
+    folder = tmp_path / "torchvision"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / f"{name}.so").touch()
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import torch
+import gradus.torchvision_ops as ops
+kept = []
+def load(path):  # what dlopen of such a file does
+    kept.append(torch.library.Library("torchvision", "DEF"))
+    kept[-1].define(f"nms{{ops.SCHEMA}}")
+torch.ops.load_library = load
+print(ops.declare_missing_operators(), len(kept))
+"""
+    assert run(code).stdout.strip() == "False 1"
 
 
 @pytest.mark.parametrize("order", ["before", "after"])

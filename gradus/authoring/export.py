@@ -6,7 +6,7 @@ from pathlib import Path
 from gradus.course import Course
 from gradus.errors import GradusError
 from gradus.grading.checks import read_checks
-from gradus.topic import Topic
+from gradus.topic import Topic, split_cells
 
 HEADER = """\
 # {title}: replace every line `raise NotImplementedError("TODO: ...")` by your answer.
@@ -17,8 +17,11 @@ HEADER = """\
 
 
 def stub_text(topic: Topic) -> str:
-    """The file that a student edits."""
-    return HEADER.format(title=topic.title, name=topic.name) + "\n" + topic.stub
+    """The file that a student edits; it ends with a code cell, for what is added there."""
+    stub = topic.stub.rstrip("\n") + "\n"
+    if split_cells(stub)[-1].markdown and not stub.endswith("\n# %%\n"):
+        stub += "\n# %%\n"
+    return HEADER.format(title=topic.title, name=topic.name) + "\n" + stub
 
 
 def outputs(course: Course, name: str) -> dict[Path, str]:

@@ -205,9 +205,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, objec
     return None
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Points by topic and task, and what to do next."""
     if SESSION in config.stash and not hasattr(config, "workerinput"):
         from gradus.grading.summary import write_summary

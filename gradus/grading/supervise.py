@@ -21,6 +21,7 @@ from gradus.grading.journal import GPU_LOST, read_journal
 from gradus.grading.report import Report
 from gradus.grading.report_file import read_report
 from gradus.grading.run import arguments
+from gradus.submission import time_limit
 from gradus.submission.status import Status
 
 RESTARTS = 100  # each check can lose one process: more than any topic has
@@ -130,13 +131,13 @@ def _supervise(words: list[str], journal: Path, cwd: Path, show: bool) -> _Ended
 
 def _patience(journal: Path) -> float:
     """Seconds until the next line of the journal is due."""
-    from gradus.submission.loader import CELL_SECONDS
-
     lines = list(read_journal(journal))
     last = lines[-1] if lines else {"event": ""}
     if last["event"] == "started":
         return float(last["limit"]) + GRACE_SECONDS
-    return (CELL_SECONDS if last["event"] == "loading" else START_SECONDS) + GRACE_SECONDS
+    return (
+        time_limit.CELL_SECONDS if last["event"] == "loading" else START_SECONDS
+    ) + GRACE_SECONDS
 
 
 def _kill_tree(process: "subprocess.Popen[bytes]") -> None:

@@ -19,9 +19,10 @@ from gradus.isolation.wire import WireError
 from gradus.simulated_gpu.active import active
 from gradus.submission.calls import StudentError
 from gradus.submission.exits import ProcessLost, SubmissionExit
-from gradus.submission.loader import CELL_SECONDS, Loaded
+from gradus.submission.loader import Loaded
 from gradus.submission.reading import read_source
 from gradus.submission.status import Problem, Status
+from gradus.submission.time_limit import CELL_SECONDS
 
 RESTARTS = 100  # statements of one file that may each end a process while it is loaded
 GRACE_SECONDS = 30.0

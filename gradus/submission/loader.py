@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import linecache
-import re
 import sys
 import traceback
 import warnings
@@ -15,12 +14,16 @@ from types import CodeType, ModuleType
 from gradus.errors import SubmissionError
 from gradus.submission.describe import LONGEST, shortened
 from gradus.submission.exits import SubmissionExit, exits_intercepted
-from gradus.submission.reading import Piece, find_submission, pieces_of, read_source, show_path
+from gradus.submission.reading import (
+    Piece,
+    defined_in,
+    find_submission,
+    pieces_of,
+    read_source,
+    show_path,
+)
 from gradus.submission.status import Problem, Status
-from gradus.submission.time_limit import LoadTimeout, time_limit
-
-CELL_SECONDS = 20.0
-_DEFINITION = re.compile(r"^(?:def|class|async def)\s+(\w+)", re.MULTILINE)
+from gradus.submission.time_limit import CELL_SECONDS, LoadTimeout, time_limit
 
 
 @dataclass
@@ -114,6 +117,10 @@ def _run_piece(
     if piece.filename not in linecache.cache:
         lines = piece.text.splitlines(keepends=True)
         linecache.cache[piece.filename] = (len(piece.text), None, lines, piece.filename)
+    if piece.left_out:
+        where = f"{piece.filename}:{piece.line}"
+        loaded.problems.append(Problem(where, piece.left_out, defined_in(piece.text)))
+        return
     before_piece = piece.line - 1  # lines of the file
     try:
         tree = ast.parse(
@@ -127,7 +134,7 @@ def _run_piece(
         ]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = (getattr(error, "lineno", None) or 1) + before_piece
-        names = tuple(_DEFINITION.findall(piece.text))
+        names = defined_in(piece.text)
         text = _syntax_text(error, piece, line)
         loaded.problems.append(Problem(f"{piece.filename}:{line}", text, names))
         return

@@ -17,6 +17,16 @@ _MAYBE_MAGIC = re.compile(
     r"^[\s#]*[%?!]|\?\s*$|=\s*[%!]|^[# ]*(cat|cd|cp|mv|rm|rmdir|mkdir|copy|ddir|echo|ls|ldir|ren)\b",
     re.MULTILINE,
 )
+_CELL_MAGIC = re.compile(r"\s*(%%(?:\w+|!))")
+RUN_IN_THE_NOTEBOOK = {"%%capture", "%%debug", "%%prun", "%%time"}  # what stands below is Python
+_TIMED = re.compile(  # IPython runs the statement, and `x = %time f()` is what `f()` gives
+    r"""^(\s*(?:[^=#'"]+=\s*)?)%(?:time(?:\s+--no-raise-error)?|prun)\s+(?=[^\s-])"""
+)
+_LEFT_OUT = (
+    "the cell begins with {0}, so it is not run here, and what it defines is not used: {1}. "
+    "Remove the line with {0}."
+)
+_DEFINES = re.compile(r"^(?:class|def|async\s+def)\s+(\w+)\s*[(:\[]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,7 @@ class CodeCell:
 
     text: str
     number: int
+    left_out: str = ""  # why it is not run
 
 
 def read_notebook(text: str) -> Any:
@@ -105,12 +116,35 @@ def code_cells(text: str) -> list[CodeCell]:
     for number, cell in enumerate(_cells(text), start=1):
         if cell.get("cell_type") != "code" or _draws(cell):
             continue
-        lines = _text(cell).splitlines()
-        if lines and lines[0].lstrip().startswith("%%"):
-            continue  # the whole cell is in another language
-        plain = _without_magic([_without_check(line) for line in lines])
-        found.append(CodeCell("\n".join(plain) + "\n", number))
+        lines, magic = _without_cell_magics(_text(cell).splitlines())
+        if magic is None:
+            plain = _without_magic([_without_check(line) for line in lines])
+            found.append(CodeCell("\n".join(plain) + "\n", number))
+            continue
+        text = "\n".join(lines) + "\n"
+        names = _DEFINES.findall(text)
+        if names:  # else it is in another language, or only measures
+            found.append(CodeCell(text, number, _LEFT_OUT.format(magic, ", ".join(names))))
     return found
+
+
+def _without_cell_magics(lines: list[str]) -> tuple[list[str], str | None]:
+    """The lines, and the cell magic for which they are not run as Python of the notebook, if any.
+
+    As in IPython a cell magic is the first line that is not blank; below one that runs the rest as
+    Python another may follow. Such lines become comments, so that line numbers stay.
+    """
+    plain = list(lines)
+    for at, line in enumerate(lines):
+        if not line.strip():
+            continue
+        found = _CELL_MAGIC.match(line)
+        if found is None:
+            break
+        if found[1] not in RUN_IN_THE_NOTEBOOK:
+            return plain, found[1]
+        plain[at] = f"# {line}"
+    return plain, None
 
 
 def _without_magic(lines: list[str]) -> list[str]:
@@ -118,7 +152,13 @@ def _without_magic(lines: list[str]) -> list[str]:
     if not _MAYBE_MAGIC.search("\n".join(lines)):
         return lines
     import jupytext.magics
+    from jupytext.stringparser import StringParser
 
+    parser = StringParser("python")
+    for at, line in enumerate(lines):
+        if not parser.is_quoted():
+            lines[at] = _TIMED.sub(r"\1", line)
+        parser.read_line(line)
     plain: list[str] = jupytext.magics.comment_magic(lines, "python", global_escape_flag=True)
     return plain
 

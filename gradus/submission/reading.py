@@ -1,6 +1,7 @@
 """Find and read what a student handed in: a module or a notebook, cell by cell."""
 
 import linecache
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from gradus.errors import SubmissionError
 from gradus.topic import split_cells
 
 MAX_BYTES = 5_000_000
+_DEFINITION = re.compile(r"^(?:def|class|async def)\s+(\w+)", re.MULTILINE)
+_CODE = re.compile(r"^[ \t\f]*[^#\s]", re.MULTILINE)  # a line that is neither blank nor a comment
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,12 @@ class Piece:
     text: str
     filename: str  # as it stands in tracebacks
     line: int  # the file's line number of the first line of `text`
+    left_out: str = ""  # why it is not run
+
+
+def defined_in(text: str) -> tuple[str, ...]:
+    """The functions and classes that a text defines, also where it cannot be compiled."""
+    return tuple(_DEFINITION.findall(text))
 
 
 def find_submission(where: Path, topic: str) -> Path:
@@ -42,6 +51,10 @@ def read_source(path: Path, topic: str, shown: str) -> bytes:
     Raises:
         SubmissionError: If there is no such file, or it is empty or too large.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):  # to read it may never end
+        raise SubmissionError(
+            "is a device, a pipe or a socket, not a file. Hand in the .py or .ipynb itself."
+        )
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -64,6 +77,9 @@ def read_source(path: Path, topic: str, shown: str) -> bytes:
 def pieces_of(path: Path, shown: str, data: bytes) -> list[Piece]:
     """The cells of a file's code.
 
+    In a module they are all the cells that Python would run anything of: code below a text cell's
+    comments is code, whatever an editor shows it as.
+
     Raises:
         SubmissionError: If it is no text, or no notebook.
     """
@@ -82,9 +98,14 @@ def pieces_of(path: Path, shown: str, data: bytes) -> list[Piece]:
     if path.suffix == ".ipynb":
         from gradus.submission.notebook_source import code_cells
 
-        return [Piece(cell.text, f"{shown} cell {cell.number}", 1) for cell in code_cells(text)]
+        return [
+            Piece(cell.text, f"{shown} cell {cell.number}", 1, cell.left_out)
+            for cell in code_cells(text)
+        ]
     cells = split_cells(text)
     linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
     return [
-        Piece(cell.text, shown, cell.line) for cell in cells if not (cell.markdown or cell.picture)
+        Piece(cell.text, shown, cell.line)
+        for cell in cells
+        if not cell.picture and (not cell.markdown or _CODE.search(cell.text))
     ]

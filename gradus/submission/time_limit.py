@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+CELL_SECONDS = 20.0  # of one statement, while a file is loaded
 IMPORT_SECONDS = 60.0  # that a limit waits for an import to end
 TICK = 0.1  # seconds between two looks
 
