@@ -79,6 +79,13 @@ def grid_cumsum(rows, cols):
     return (torch.ones(rows * cols, dtype=torch.long).cumsum(0) - 1).unflatten(0, (rows, cols))
 
 
+@alternative("number_grid", "a print that was left in")
+def grid_printed(rows, cols):
+    grid = torch.arange(rows * cols).reshape(rows, cols)
+    print(grid, grid.float().mean())
+    return grid
+
+
 @alternative("standardize", "a mask for constant rows")
 def with_mask(x, eps=1e-8):
     mean = x.mean(-1, keepdim=True)
