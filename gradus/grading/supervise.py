@@ -35,10 +35,17 @@ class _Ended:
     output: str
     hung: bool = False
 
+    @property
+    def endless(self) -> bool:
+        """Whether it ended itself, since nothing else stopped the code that it ran."""
+        return self.code == time_limit.ENDLESS
+
     def words(self) -> str:
         """How the process ended, for the student."""
         if self.hung:
             return "it hung, and nothing could interrupt it"
+        if self.endless:
+            return "it does not stop: its code swallows every exception (a bare `except:`?)"
         if self.code < 0:
             with contextlib.suppress(ValueError):
                 return f"it crashed the whole process ({signal.Signals(-self.code).name})"
@@ -168,5 +175,5 @@ def _lost(data: dict[str, Any], ended: _Ended) -> dict[str, Any]:
     """The result of a case whose process was lost."""
     title, *rest = data["message"].splitlines()
     message = "\n".join([title, f"  problem  {ended.words()}", *rest])
-    status = Status.TIMEOUT if ended.hung else Status.ERROR
+    status = Status.TIMEOUT if ended.hung or ended.endless else Status.ERROR
     return {**data, "status": status.value, "message": message, "lost": True}
