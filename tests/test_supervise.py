@@ -1,5 +1,7 @@
 """Grading in a process of its own: what a submission does to its process costs one check, no more."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -219,3 +221,26 @@ def test_a_submission_that_loses_too_many_processes_is_an_error(act_kit, tmp_pat
     monkeypatch.setattr(supervise, "RESTARTS", 0)
     with pytest.raises(GraderError, match=r"pytest did not get through \(exit code -9\)"):
         graded_apart(act_kit, "import os\nos.kill(os.getpid(), 9)", tmp_path)
+
+
+NO_TORCH = """
+import sys
+from pathlib import Path
+from gradus.course import load_course
+from gradus.grading.supervise import grade_apart
+root, path = map(Path, sys.argv[1:])
+result = grade_apart(load_course(root), "demo", path).topic("demo")
+print(result.earned, "torch" in sys.modules)
+"""
+
+
+def test_the_supervising_process_does_not_import_torch(shared_kit, tmp_path):
+    path = tmp_path / "demo.py"
+    path.write_text(answers(), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", NO_TORCH, str(shared_kit.root), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == [str(sum(POINTS.values())), "False"], done.stderr
