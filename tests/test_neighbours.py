@@ -53,20 +53,6 @@ def test_an_older_pytest_serves(shared_kit, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_supervising_process_does_not_import_torch(shared_kit):
-    code = f"""
-import sys
-from pathlib import Path
-from gradus.course import load_course
-from gradus.grading.supervise import grade_apart
-course = load_course(Path({str(shared_kit.root)!r}))
-report = grade_apart(course, "demo", course.solution("demo"))
-print(report.topic("demo").earned, "torch" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["7", "False"], done.stderr
-
-
 def test_a_print_that_was_left_in_is_no_loop(tmp_path):
     path = tmp_path / "tensors.py"
     course = find_course()
