@@ -185,7 +185,9 @@ def gradient(
     if not value.requires_grad:
         return tuple(torch.zeros_like(x) for x in leaves)
     # HINT: `torch.autograd.grad` has an option `materialize_grads` for inputs that are not used.
-    return torch.autograd.grad(value, leaves, materialize_grads=True)
+    slopes = torch.autograd.grad(value, leaves, materialize_grads=True)
+    # HINT: In older versions of PyTorch the zeros that this option makes require grad: detach them.
+    return tuple(slope.detach() for slope in slopes)
     ### END SOLUTION
 
 
@@ -257,7 +259,7 @@ def vjp(
     # HINT: Weigh with a copy of v: where f only passes x on, v itself would come back.
     weights = v.detach().clone()
     (product,) = torch.autograd.grad(y, leaf, grad_outputs=weights, materialize_grads=True)
-    return product
+    return product.detach()
     ### END SOLUTION
 
 
@@ -326,7 +328,7 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, " n"]) -> Float[Ten
         if output.requires_grad:
             # HINT: All the rows come from one graph: it must survive until the last of them.
             (slopes,) = torch.autograd.grad(output, leaf, retain_graph=True, materialize_grads=True)
-            table[i] = slopes
+            table[i] = slopes.detach()
     return table
     ### END SOLUTION
 
@@ -408,7 +410,7 @@ def hessian_vector_product(
     if not along_v.requires_grad:
         return torch.zeros_like(x)
     (product,) = torch.autograd.grad(along_v, leaf, materialize_grads=True)
-    return product
+    return product.detach()
     ### END SOLUTION
 
 

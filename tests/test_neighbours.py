@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from gradus.course import find_course
 from gradus.grading.run import grade_here
@@ -51,6 +52,39 @@ def test_settings_of_this_kit_leave_warnings_of_others_alone(tmp_path):
 def test_an_older_pytest_serves(shared_kit, tmp_path):
     done = run_beside(OLDER, shared_kit, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+GRAD = torch.autograd.grad
+
+
+def old_grad(outputs, inputs, *words, materialize_grads=False, **options):
+    """`torch.autograd.grad` of torch 2.9 and older: its own zeros require grad."""
+    if not materialize_grads:
+        return GRAD(outputs, inputs, *words, **options)
+    asked = [inputs] if isinstance(inputs, torch.Tensor) else inputs
+    found = GRAD(outputs, asked, *words, allow_unused=True, **options)
+    pairs = zip(found, asked, strict=True)
+    return tuple(torch.zeros_like(x, requires_grad=True) if g is None else g for g, x in pairs)
+
+
+@pytest.mark.parametrize("detached", [True, False], ids=["reference", "nothing detached"])
+def test_zeros_that_require_grad_cost_no_points(tmp_path, monkeypatch, detached):
+    course = find_course()
+    text = course.solution("autograd").read_text(encoding="utf-8")
+    if not detached:
+        for old, new in {
+            "return tuple(slope.detach() for slope in slopes)": "return slopes",
+            "return product.detach()": "return product",
+            "table[i] = slopes.detach()": "table[i] = slopes",
+        }.items():
+            assert old in text
+            text = text.replace(old, new)
+    (tmp_path / "autograd.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(torch.autograd, "grad", old_grad)
+    tasks = ["gradient", "vjp", "jacobian", "hessian_vector_product"]
+    result = grade_here(course, "autograd", tmp_path / "autograd.py", hidden=True, tasks=tasks)
+    for task in map(result.task, tasks):
+        assert task.earned == task.possible, task
 
 
 def test_a_print_that_was_left_in_is_no_loop(tmp_path):

@@ -14,9 +14,15 @@ EDITS = [
     edit(
         "gradient",
         "allow_unused, and zeros by hand",
-        "    return torch.autograd.grad(value, leaves, materialize_grads=True)",
+        "    slopes = torch.autograd.grad(value, leaves, materialize_grads=True)",
         "    found = torch.autograd.grad(value, leaves, allow_unused=True)\n"
         "    return tuple(torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found))",
+    ),
+    edit(
+        "gradient",
+        "torch's own zeros, which require grad in some versions",
+        "return tuple(slope.detach() for slope in slopes)",
+        "return slopes",
     ),
     edit(
         "accumulate",

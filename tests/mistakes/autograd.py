@@ -16,8 +16,8 @@ EDITS = [
     edit(
         "gradient",
         "None for ignored inputs",
-        "materialize_grads=True",
-        "allow_unused=True",
+        "materialize_grads=True)",
+        "allow_unused=True)\n    return slopes",
     ),
     edit("gradient", "no zeros without a graph", "not value.requires_grad", "False"),
     edit("gradient", "the caller's no_grad stays", "torch.enable_grad()", "torch.no_grad()"),
@@ -42,32 +42,31 @@ EDITS = [
     edit(
         "gradient",
         "a result that is on a graph",
-        "materialize_grads=True",
-        "materialize_grads=True, create_graph=True",
+        "materialize_grads=True)",
+        "materialize_grads=True, create_graph=True)\n    return slopes",
     ),
     edit(
         "gradient",
         "a tensor for one input",
-        "    return torch.autograd.grad(value, leaves, materialize_grads=True)",
-        "    found = torch.autograd.grad(value, leaves, materialize_grads=True)\n"
-        "    return found[0] if len(found) == 1 else found",
+        "return tuple(slope.detach() for slope in slopes)",
+        "return slopes[0] if len(slopes) == 1 else slopes",
     ),
     edit(
         "gradient",
         "a list",
-        "    return torch.autograd.grad(value, leaves, materialize_grads=True)",
-        "    return list(torch.autograd.grad(value, leaves, materialize_grads=True))",
+        "return tuple(slope.detach() for slope in slopes)",
+        "return list(slopes)",
     ),
     edit(
         "gradient",
         "the first input only",
-        "    return torch.autograd.grad(value, leaves, materialize_grads=True)",
-        "    return torch.autograd.grad(value, leaves[:1], materialize_grads=True)",
+        "torch.autograd.grad(value, leaves, ",
+        "torch.autograd.grad(value, leaves[:1], ",
     ),
     edit(
         "gradient",
         "backward on leaves of its own writes into the weights of f",
-        "    return torch.autograd.grad(value, leaves, materialize_grads=True)",
+        "    slopes = torch.autograd.grad(value, leaves, materialize_grads=True)",
         "    value.backward()\n"
         "    return tuple(torch.zeros_like(x) if x.grad is None else x.grad for x in leaves)",
     ),
@@ -85,10 +84,15 @@ EDITS = [
     ),
     # vjp
     edit("vjp", "v is not used", "grad_outputs=weights", "grad_outputs=torch.ones_like(y)"),
-    edit("vjp", "v itself comes back where the slope is 1", "v.detach().clone()", "v"),
+    edit(
+        "vjp",
+        "v itself comes back where the slope is 1",
+        "grad_outputs=weights, materialize_grads=True)\n    return product.detach()",
+        "grad_outputs=v, materialize_grads=True)\n    return product",
+    ),
     edit("vjp", "no answer where y does not depend on x", ", materialize_grads=True", ""),
     edit("vjp", "no zeros without a graph", "not y.requires_grad", "False"),
-    edit("vjp", "a tuple comes back", "(product,) =", "product ="),
+    edit("vjp", "a tuple comes back", "return product.detach()", "return (product,)"),
     edit(
         "vjp", "the caller's tensor is marked", "x.detach().requires_grad_()", "x.requires_grad_()"
     ),
@@ -96,8 +100,8 @@ EDITS = [
     edit(
         "vjp",
         "the result is on a graph",
-        "grad_outputs=weights, ",
-        "grad_outputs=v, create_graph=True, ",
+        "grad_outputs=weights, materialize_grads=True)\n    return product.detach()",
+        "grad_outputs=v, create_graph=True, materialize_grads=True)\n    return product",
     ),
     edit(
         "vjp",
