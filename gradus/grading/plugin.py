@@ -145,8 +145,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Load the submission before the clock of the first check starts to run."""
     if not is_check(item):
         return (yield)
-    session = session_of(item.config)
-    with session.running(item):
+    from gradus.grading.time_limit import loading_may_end
+
+    with loading_may_end(item.config), session_of(item.config).running(item):
         return (yield)
 
 

@@ -1,14 +1,12 @@
 """A time limit for code that has no other."""
 
-import contextlib
-import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 CELL_SECONDS = 20.0  # of one statement, while a file is loaded
 IMPORT_SECONDS = 60.0  # that a limit waits for an import to end
@@ -17,7 +15,8 @@ CLEANING_SECONDS = 1.0  # from the first strike to the second: `finally` blocks 
 STRIKES = 40  # before the process is ended
 ENDLESS = 76  # exit code of a process that ended itself, since nothing else stopped its code
 
-_exit = os._exit  # the real one: `exits_intercepted` takes its place while a submission runs
+End = Callable[[str, float], NoReturn]  # gets what does not stop, and the seconds that it had
+_end_of_process: list[End] = []  # the innermost `ended_by` is the last
 
 
 class Patience:
@@ -58,11 +57,21 @@ class LoadTimeout(BaseException):
 
 
 @contextmanager
+def ended_by(end: End) -> Iterator[None]:
+    """Inside the block, `end` ends the process when the code under a time limit swallows every strike."""
+    _end_of_process.append(end)
+    try:
+        yield
+    finally:
+        _end_of_process.remove(end)
+
+
+@contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise `LoadTimeout` inside the block when it runs longer; no limit where signals cannot serve.
 
-    A block that swallows it is struck again. Inside pytest's own process, one that nothing stops ends
-    the process.
+    A block that swallows it is struck again. One that nothing stops ends the process, where the process
+    belongs to a run that said how (`ended_by`).
     """
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
@@ -75,10 +84,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     def stop(signum: int, frame: FrameType | None) -> None:
         if not inside or patience.waits(frame):
             return
-        if not strikes.strike():
-            config = _config_around(owner)
-            if config is not None and owns_process(config):
-                end_process(f"the code at {_place(frame, owner)}", seconds, config)
+        if not strikes.strike() and _end_of_process:
+            _end_of_process[-1](f"the code at {_place(frame, owner)}", seconds)
         raise LoadTimeout
 
     before = signal.signal(signal.SIGALRM, stop)
@@ -96,33 +103,3 @@ def _place(frame: FrameType | None, owner: FrameType) -> str:
     while frame is not None and frame.f_back is not None and frame.f_back is not owner:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?"
-
-
-def _config_around(frame: FrameType | None) -> Any:
-    """pytest's configuration, where the code at `frame` runs for one of pytest's items."""
-    while frame is not None:
-        config = getattr(frame.f_locals.get("item"), "config", None)
-        if hasattr(config, "invocation_params"):
-            return config
-        frame = frame.f_back
-    return None
-
-
-def owns_process(config: Any) -> bool:
-    """Whether this process is there for pytest alone; a notebook or a tool brings plugins of its own."""
-    return not config.invocation_params.plugins
-
-
-def end_process(what: str, seconds: float, config: Any) -> NoReturn:
-    """Tell what does not stop, on the stderr that pytest was started with, and end the process."""
-    with contextlib.suppress(Exception):  # whatever becomes of the words, the process ends
-        capture = config.pluginmanager.getplugin("capturemanager")
-        if capture is not None:
-            capture.suspend_global_capture(in_=True)
-        words = (
-            f"\ngradus: {what} does not stop after {seconds:g} s: its code swallows every exception "
-            "(a bare `except:`?). This pytest run ends here.\n"
-        )
-        sys.stdout.flush()
-        os.write(2, words.encode(errors="replace"))
-    _exit(ENDLESS)
