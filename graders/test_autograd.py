@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gradus.grading import (
+from gradus.checks import (
     assert_matches,
     assert_raises,
     assert_same_gradients,

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gradus.grading import assert_avoids, assert_inputs_unchanged, assert_matches, fail
+from gradus.checks import assert_avoids, assert_inputs_unchanged, assert_matches, fail
 
 DTYPES = [torch.float32, torch.float64]
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from gradus.grading import assert_inputs_unchanged, assert_matches, assert_raises, fail
+from gradus.checks import assert_inputs_unchanged, assert_matches, assert_raises, fail
 
 DTYPES = [torch.float32, torch.float64]
 

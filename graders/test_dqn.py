@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gradus.grading import assert_inputs_unchanged, assert_matches, assert_raises, fail
+from gradus.checks import assert_inputs_unchanged, assert_matches, assert_raises, fail
 
 DTYPES = [torch.float32, torch.float64]
 # `gamma * ~terminated` is float32, and 0.9 has seven digits there: no mistake, also among float64.

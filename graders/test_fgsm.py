@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from gradus.grading import assert_inputs_unchanged, assert_matches, assert_raises, fail
+from gradus.checks import assert_inputs_unchanged, assert_matches, assert_raises, fail
 
 SHAPES = [(1, 2, 3), (5, 3, 2, 2), (3, 1, 4, 3)]  # batch of one without channels; several images
 # A network of `small_network` has seven modules: itself and its six layers.

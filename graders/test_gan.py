@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gradus.grading import (
+from gradus.checks import (
     assert_inputs_unchanged,
     assert_matches,
     assert_same_gradients,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from gradus.grading import (
+from gradus.checks import (
     assert_avoids,
     assert_falls,
     assert_history,

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from gradus.grading import (
+from gradus.checks import (
     assert_falls,
     assert_history,
     assert_matches,

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gradus.grading import (
+from gradus.checks import (
     assert_avoids,
     assert_inputs_unchanged,
     assert_matches,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.authoring.notice import affected_by, tasks_that_may_notice
-from gradus.grading.checks import parse_grader, read_checks
+from gradus.grading.grader_file import parse_grader, read_checks
 from gradus.topic import Topic
 
 __all__ = [

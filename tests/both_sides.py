@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gradus.isolation.host import Host, Source
-from gradus.isolation.isolated import IsolatedSubmission
-from gradus.isolation.slots import slot_of
-from gradus.submission.calls import Submission
+from gradus.submission.calls import Access, Submission
 from gradus.submission.loader import load_submission
+from gradus.wall.judge.host import Host, Source
+from gradus.wall.judge.isolated import IsolatedSubmission
+from gradus.wall.slots import slot_of
 
 IMPORTS = "import collections, math\nimport numpy as np, torch\nfrom torch import nn\n"
 
@@ -27,7 +27,7 @@ def opened(folder, text, *, isolated, grader):
     if not isolated:
         loaded = load_submission(path, "demo", shown="demo.py", keyboard=False)
         assert not loaded.problems
-        yield Submission(loaded)
+        yield Submission(Access(loaded))
         return
     host = Host(slot_of(Path(__file__).parent), Source(path, "demo", "demo.py"))
     try:

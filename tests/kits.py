@@ -89,7 +89,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradus.grading import assert_inputs_unchanged, assert_matches, assert_same_gradients
+from gradus.checks import assert_inputs_unchanged, assert_matches, assert_same_gradients
 
 
 @pytest.mark.task("double", points=2, hint="Two times, not squared.")

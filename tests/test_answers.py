@@ -8,7 +8,7 @@ from zlib import crc32
 import pytest
 
 from gradus.course import find_course
-from gradus.grading.checks import read_checks
+from gradus.grading.grader_file import read_checks
 from gradus.grading.report import TopicResult
 from gradus.topic import Topic
 from tests.answers import affected_by, answers_in, tasks_that_may_notice, trained_checks

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn, tensor
 
-from gradus.grading import (
+from gradus.checks import (
     RandomSource,
     Submission,
     assert_avoids,
@@ -23,8 +23,8 @@ from gradus.grading import (
     fail,
     model_state,
 )
-from gradus.grading.outcomes import Failure, Mismatch
-from gradus.submission.calls import StudentError
+from gradus.checks.outcomes import Failure, Mismatch
+from gradus.submission.calls import Access, StudentError
 from gradus.submission.describe import describe_call
 from gradus.submission.loader import load_names
 
@@ -39,7 +39,7 @@ def test_fail_ends_the_check_with_its_words():
 
 
 def student(**names: object) -> Submission:
-    return Submission(load_names(names, "demo"))
+    return Submission(Access(load_names(names, "demo")))
 
 
 def gradients_of(function: object) -> None:

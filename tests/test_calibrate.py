@@ -20,9 +20,9 @@ from gradus.authoring.calibrate.page import page, page_text, picture
 from gradus.authoring.calibrate.picture import draw
 from gradus.authoring.calibrate.plan import plan_of
 from gradus.authoring.calibrate.tables import table_of, write_tables
+from gradus.checks.thresholds import AT_LEAST, AT_MOST, read_tables, read_thresholds
 from gradus.course import Course, find_course
 from gradus.errors import GraderError, GradusError
-from gradus.grading.thresholds import AT_LEAST, AT_MOST, read_tables, read_thresholds
 from tests.kits import GRADER, answers, copy_kit, grade, message, statuses, write_kit
 
 ROOT = Path(__file__).parent.parent

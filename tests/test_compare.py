@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn, tensor
 
-from gradus.grading import assert_matches
-from gradus.grading.outcomes import Mismatch
+from gradus.checks import assert_matches
+from gradus.checks.outcomes import Mismatch
 
 
 class Odd(torch.Tensor):

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from gradus.errors import GraderError
-from gradus.grading.checks import read_checks, without_hidden
+from gradus.grading.grader_file import read_checks, without_hidden
 from tests.kits import CHECKS, GRADER, POINTS, answers, earned, grade, statuses
 
 CHECK = '''\

@@ -8,7 +8,7 @@ import pytest
 
 from gradus.authoring.export import outputs
 from gradus.course import find_course
-from gradus.grading.checks import read_checks, without_hidden
+from gradus.grading.grader_file import read_checks, without_hidden
 from gradus.grading.run import grade_here
 from gradus.submission.loader import Loaded
 from gradus.submission.status import Status

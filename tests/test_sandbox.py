@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gradus.isolation import cleaning, memory, sandbox
-from gradus.isolation.bubblewrap import SandboxError, command
-from gradus.isolation.limits import Limits
-from gradus.isolation.sandbox import Level, probe_level
-from gradus.isolation.slot import Slot
+from gradus.sandbox import cleaning, levels, memory
+from gradus.sandbox.bubblewrap import SandboxError, command
+from gradus.sandbox.levels import Level, probe_level
+from gradus.sandbox.limits import Limits
+from gradus.sandbox.slot import Slot
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is for Linux")
 SERVE_FILE = Path(__file__).parent / "sandbox_serve.py"
@@ -232,7 +232,7 @@ from tests.test_sandbox import LIMITS, SERVE, SERVE_FILE, WAYS, Slot, run, start
 slot = Slot([SERVE_FILE], LIMITS, **WAYS[{way!r}])
 worker = started(slot)
 run(worker, "import subprocess; subprocess.Popen(['sleep', '300']); answer = 1")
-from gradus.isolation.memory import descendants
+from gradus.sandbox.memory import descendants
 import os
 print(*descendants(os.getpid()), flush=True)
 time.sleep(300)
@@ -262,7 +262,7 @@ def _lives(number):
 
 
 def test_without_bubblewrap_the_remedy_is_named(monkeypatch):
-    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    monkeypatch.setattr(levels.shutil, "which", lambda name: None)
     found = probe_level.__wrapped__()
     assert found.level is Level.PROCESS
     assert found.details["remedy"] == "apt install bubblewrap"

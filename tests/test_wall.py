@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from gradus.grading import assert_matches
-from gradus.grading.outcomes import Mismatch
-from gradus.submission.calls import Submission
+from gradus.checks import assert_matches
+from gradus.checks.outcomes import Mismatch
+from gradus.submission.calls import Submission, access_of
 from gradus.submission.raised import raised
 from tests.both_sides import loader, told
 
@@ -231,7 +231,7 @@ def test_exceptions_come_with_their_text_and_the_students_lines(load):
     ):
         with pytest.raises(base) as caught:
             submission.fails(kind)
-        came = raised(caught.value, submission._loaded.filenames)
+        came = raised(caught.value, access_of(submission).loaded.filenames)
         assert text in came.text
         assert [frame.function for frame in came.frames] == ["fails"]
         assert came.frames[0].line.startswith(("if kind", "assert kind"))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gradus.submission.calls import StudentError
+from gradus.submission.calls import StudentError, access_of
 from gradus.submission.raised import raised
 from tests.both_sides import loader, told
 
@@ -163,15 +163,15 @@ def test_a_probe_runs_beside_the_students_code(load):
     assert (shared, constant) == (True, [1, 2])
     assert told(back) == told(x)
     assert back is not x
-    assert submission._last_call.text == "view(float32 tensor (2, 2))"
-    assert submission._last_call.returned == "float32 tensor (4)".replace("(4)", "(4,)")
+    assert access_of(submission).last_call.text == "view(float32 tensor (2, 2))"
+    assert access_of(submission).last_call.returned == "float32 tensor (4)".replace("(4)", "(4,)")
     with pytest.raises(StudentError, match="does not define `viev`; is `view` meant"):
         submission.probe(asks_for_more)
     with pytest.raises(ZeroDivisionError, match="by me") as caught:
         submission.probe(calls_wrongly, x)
-    assert submission._last_call.text == "fails(float32 tensor (2, 2))"
-    assert submission._last_call.returned is None
-    frames = raised(caught.value, submission._loaded.filenames).frames
+    assert access_of(submission).last_call.text == "fails(float32 tensor (2, 2))"
+    assert access_of(submission).last_call.returned is None
+    frames = raised(caught.value, access_of(submission).loaded.filenames).frames
     assert [frame.function for frame in frames] == ["fails"]
     offset = 3
     assert submission.probe(lambda student, x: student.CONSTANT[x] + offset, 1) == 5
@@ -180,11 +180,14 @@ def test_a_probe_runs_beside_the_students_code(load):
 def test_the_last_call_is_noted_for_the_message(load):
     submission = load("def f(x, *, n=1): return [x, n]\ndef fails(x): 1 / 0")
     submission.f(torch.ones(3), n=2)
-    assert submission._last_call.text == "f(float32 tensor (3,), n=2)"
-    assert submission._last_call.returned == "[float32 tensor (3,), 2]"
+    assert access_of(submission).last_call.text == "f(float32 tensor (3,), n=2)"
+    assert access_of(submission).last_call.returned == "[float32 tensor (3,), 2]"
     with pytest.raises(ZeroDivisionError):
         submission.fails(None)
-    assert (submission._last_call.text, submission._last_call.returned) == ("fails(None)", None)
+    assert (access_of(submission).last_call.text, access_of(submission).last_call.returned) == (
+        "fails(None)",
+        None,
+    )
 
 
 def test_names_and_signatures_that_do_not_fit_are_told(load):

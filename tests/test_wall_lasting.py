@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from gradus.isolation.isolated import IsolatedSubmission
-from gradus.isolation.worker import Worker
+from gradus.submission.calls import access_of
 from gradus.submission.exits import ProcessLost, SubmissionExit
+from gradus.wall.judge.isolated import IsolatedSubmission
+from gradus.wall.worker.worker import Worker
 from tests.both_sides import loader
 from tests.kits import GRADER, answers, earned, grade, message, statuses, write_kit
 
@@ -88,7 +89,7 @@ def megabytes():
 
 
 def test_thousands_of_requests_leave_nothing_behind(load):
-    host = load(KINDS)._host
+    host = access_of(load(KINDS)).host
 
     def checks(number):
         for _ in range(number):
@@ -119,7 +120,7 @@ def test_thousands_of_requests_leave_nothing_behind(load):
 
 def test_what_the_check_drops_is_dropped_in_the_worker(load):
     submission = load(KINDS)
-    judge = submission._host.judge()
+    judge = access_of(submission).host.judge()
     nodes = [submission.Node(i) for i in range(50)]
     outputs = [submission.f(torch.ones(1, requires_grad=True))["y"][0] for _ in range(50)]
     assert submission.probe(of_worker)[0][:2] == [50, 50]
@@ -136,7 +137,7 @@ def test_what_the_check_drops_is_dropped_in_the_worker(load):
 
 def test_a_lost_process_costs_one_call_and_the_next_has_a_fresh_one(load):
     submission = load(KINDS)
-    host, node = submission._host, submission.Node(1)
+    host, node = access_of(submission).host, submission.Node(1)
     assert [submission.count(), submission.count()] == [1, 2]
     with pytest.raises(ProcessLost, match="SIGKILL"):
         submission.lost()

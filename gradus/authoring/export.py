@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.grading.checks import read_checks
+from gradus.grading.grader_file import read_checks
 from gradus.topic import Topic, split_cells
 
 HEADER = """\

@@ -4,7 +4,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-from gradus.grading.checks import read_checks
+from gradus.grading.grader_file import read_checks
 from gradus.topic import Topic
 
 

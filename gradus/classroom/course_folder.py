@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gradus.course import FILE, Course
 from gradus.errors import GradusError
-from gradus.grading.checks import without_hidden
+from gradus.grading.grader_file import without_hidden
 from gradus.topic import Topic
 
 CONFIG = '''\

@@ -17,8 +17,8 @@ import nbformat
 from gradus.classroom import course_folder
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.grading.checks import read_checks
-from gradus.isolation.sandbox import Level, probe_level
+from gradus.grading.grader_file import read_checks
+from gradus.sandbox.levels import Level, probe_level
 from gradus.topic import Topic, todo_line
 
 KILL = "import os; os.kill(os.getpid(), 9)"

@@ -24,7 +24,7 @@ from gradus.errors import GraderError, SubmissionError
 from gradus.grading.report import TopicResult
 from gradus.grading.supervise import grade_apart
 from gradus.grading.tables import task_table
-from gradus.isolation.sandbox import Level, probe_level
+from gradus.sandbox.levels import Level, probe_level
 from gradus.submission.notebook_source import read_notebook
 from gradus.submission.status import Problem, Status
 

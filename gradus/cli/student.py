@@ -76,8 +76,8 @@ def check(
     ] = None,
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
-    from gradus.grading.checks import require_task
     from gradus.grading.devices import problem
+    from gradus.grading.grader_file import require_task
     from gradus.grading.supervise import grade_apart
     from gradus.submission.status import Status
 

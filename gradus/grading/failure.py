@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from gradus.checks.outcomes import Failure, Mismatch
 from gradus.errors import GraderError
-from gradus.grading.outcomes import Failure, Mismatch
 from gradus.grading.report import LABEL, Check
-from gradus.submission.calls import StudentError, Submission
+from gradus.submission.calls import StudentError, Submission, access_of
 from gradus.submission.describe import shortened
 from gradus.submission.exits import ProcessLost
 from gradus.submission.raised import Frame, Raised, raised
@@ -31,9 +31,9 @@ class Verdict:
 
 def judge(error: BaseException, submission: Submission) -> Verdict:
     """Classify what a check raised."""
-    came = raised(error, submission._loaded.filenames)
+    came = raised(error, access_of(submission).loaded.filenames)
     frames = came.frames
-    record = submission._last_call
+    record = access_of(submission).last_call
     called = ("called", record.text) if record else ("", "")
     if isinstance(error, StudentError):
         kind = error.kind if error.kind in (Status.TODO, Status.TIMEOUT) else Status.ERROR

@@ -3,7 +3,7 @@
 import pytest
 
 from gradus.errors import GraderError
-from gradus.grading.checks import read_checks
+from gradus.grading.grader_file import read_checks
 from gradus.grading.report import Check
 from gradus.submission.loader import Loaded
 

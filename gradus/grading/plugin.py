@@ -17,7 +17,7 @@ from gradus.grading.options import add_options
 from gradus.grading.stash import CASES
 
 if TYPE_CHECKING:
-    from gradus.grading.random_source import RandomSource
+    from gradus.checks.random_source import RandomSource
     from gradus.grading.session import GradingSession
     from gradus.submission.calls import Submission
 
@@ -50,7 +50,7 @@ def _start_sandbox(config: pytest.Config) -> None:
     """Have the sandbox import torch while this process does so too."""
     from gradus.course import find_course
     from gradus.errors import CourseError
-    from gradus.isolation.slots import slot_of
+    from gradus.wall.slots import slot_of
 
     with contextlib.suppress(CourseError):
         first = Path(str(config.args[0]).partition("::")[0]) if config.args else Path()

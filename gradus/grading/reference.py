@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gradus.grading.checks import topic_of
-from gradus.grading.random_source import RandomSource
+from gradus.checks.random_source import RandomSource
+from gradus.grading.grader_file import topic_of
 from gradus.grading.submissions import Submissions
 from gradus.submission.time_limit import time_limit
 

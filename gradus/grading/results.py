@@ -14,7 +14,7 @@ import torch
 from gradus.course import find_course
 from gradus.errors import CourseError
 from gradus.grading import memory
-from gradus.grading.checks import read_checks, topic_of
+from gradus.grading.grader_file import read_checks, topic_of
 from gradus.grading.journal import Journal
 from gradus.grading.report import Case, Report, TopicResult, assemble
 from gradus.grading.report_file import to_json

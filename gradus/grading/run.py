@@ -11,7 +11,7 @@ import pytest
 
 from gradus.course import Course
 from gradus.errors import GraderError
-from gradus.grading.checks import read_checks
+from gradus.grading.grader_file import read_checks
 from gradus.grading.report import Report, TopicResult
 
 QUIET = (

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from gradus import dynamo_later, torchvision_ops
-from gradus.grading.checks import topic_of
+from gradus.checks.random_source import RandomSource
+from gradus.checks.thresholds import read_thresholds
 from gradus.grading.commands import Commands, hint
 from gradus.grading.devices import CPU, SIMULATED, case_of, present, without_device
 from gradus.grading.failure import (
@@ -20,6 +21,7 @@ from gradus.grading.failure import (
     message_text,
     with_reference_verdict,
 )
+from gradus.grading.grader_file import topic_of
 from gradus.grading.items import (
     case_id,
     check_of,
@@ -29,14 +31,12 @@ from gradus.grading.items import (
     shorten_output,
 )
 from gradus.grading.journal import GPU_LOST, Journal
-from gradus.grading.random_source import RandomSource
 from gradus.grading.reference import reference_passes
 from gradus.grading.report import Check
 from gradus.grading.results import Results
 from gradus.grading.stash import CASES
 from gradus.grading.submissions import Submissions
-from gradus.grading.thresholds import read_thresholds
-from gradus.submission.calls import StudentError, Submission
+from gradus.submission.calls import StudentError, Submission, access_of
 from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
 from gradus.submission.gpu import gpu_is_lost
 from gradus.submission.raised import raised
@@ -132,7 +132,7 @@ class GradingSession:
             yield
         except (pytest.exit.Exception, KeyboardInterrupt) as error:
             person = isinstance(error, KeyboardInterrupt) and not self.journal.kept
-            loaded = self._current[item.nodeid]._loaded
+            loaded = access_of(self._current[item.nodeid]).loaded
             if person or not raised(error, loaded.filenames).frames:
                 raise
             raise SubmissionExit(repr(error)).with_traceback(error.__traceback__) from None
@@ -180,7 +180,7 @@ class GradingSession:
         if call.excinfo is None and report.when != "call":
             return
         check, submission = check_of(item), self._current[item.nodeid]
-        loaded = submission._loaded
+        loaded = access_of(submission).loaded
         if report.when == "teardown" and call.excinfo is not None:
             verdict = Verdict(
                 Status.BROKEN, (("problem", f"after the check: {call.excinfo.value!r}"),)
@@ -200,7 +200,7 @@ class GradingSession:
                     verdict, reference_passes(item, self.submissions, self.random_of(item))
                 )
         if case_of(item) != CPU and verdict.status is not Status.PASSED:
-            submission._renew_if_gpu_is_lost()
+            access_of(submission).renew_if_gpu_is_lost()
             if gpu_is_lost():
                 self._lost_gpu = check.name
         report.gradus = self._data(item, verdict, call.duration)
@@ -213,7 +213,7 @@ class GradingSession:
 
     def _data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
         """Plain data about a case, which travels with pytest's report (between processes too)."""
-        check, loaded = check_of(item), self._current[item.nodeid]._loaded
+        check, loaded = check_of(item), access_of(self._current[item.nodeid]).loaded
         message = ""
         if verdict.status is not Status.PASSED:
             message = message_text(

@@ -9,18 +9,18 @@ import pytest
 
 from gradus.course import Course, find_course
 from gradus.errors import CourseError
-from gradus.grading.checks import topic_of
 from gradus.grading.devices import CUDA, case_of
+from gradus.grading.grader_file import topic_of
 from gradus.grading.journal import Journal
 from gradus.grading.report import NO_WALL
-from gradus.submission.calls import Submission
+from gradus.submission.calls import Access, Submission
 from gradus.submission.loader import Loaded, load_submission
 from gradus.submission.reading import find_submission, show_path
 from gradus.submission.settings import seed_for_loading
 
 if TYPE_CHECKING:
-    from gradus.isolation.host import Host
-    from gradus.isolation.wall import Wall
+    from gradus.wall.judge.host import Host
+    from gradus.wall.judge.wall import Wall
 
 
 class Submissions:
@@ -85,8 +85,8 @@ class Submissions:
 
     def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
         """The process that holds a check's submission, or the reference."""
-        from gradus.isolation.host import Source
-        from gradus.isolation.wall import Wall
+        from gradus.wall.judge.host import Source
+        from gradus.wall.judge.wall import Wall
 
         if self._wall is None:
             self._wall = Wall(self.course_of(item).root)
@@ -110,10 +110,10 @@ class Submissions:
     def make(self, item: pytest.Item, reference: Path | None = None) -> Submission:
         """What a check is given: the submission, or the reference in its place."""
         if self.isolated:
-            from gradus.isolation.isolated import IsolatedSubmission
+            from gradus.wall.judge.isolated import IsolatedSubmission
 
             host, grader = self._host(item, reference), getattr(item, "module", None)
             return IsolatedSubmission(host, grader, on_gpu=case_of(item) == CUDA)
         if reference is None:
-            return Submission(self.load(item))
-        return Submission(load_submission(reference, topic_of(item.path)))
+            return Submission(Access(self.load(item)))
+        return Submission(Access(load_submission(reference, topic_of(item.path))))

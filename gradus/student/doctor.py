@@ -146,10 +146,11 @@ def _packages() -> Iterator[Finding]:
 
 
 def _sandbox() -> Finding:
-    from gradus.isolation import sandbox
+    from gradus.sandbox.levels import Level as Reached
+    from gradus.sandbox.levels import probe_level
 
-    reached = sandbox.probe_level()
-    if reached.level is sandbox.Level.SANDBOX:
+    reached = probe_level()
+    if reached.level is Reached.SANDBOX:
         return Finding("sandbox", Level.OK, "a submission can be graded in one")
     why = reached.details.get("why", "")
     words = f"this machine reaches the level {reached.level} (docs/security.md): {why}"

@@ -34,7 +34,7 @@ class Checker:
         Raises:
             GradusError: If the topic has no such task, or this is not a notebook.
         """
-        from gradus.grading.checks import require_task
+        from gradus.grading.grader_file import require_task
         from gradus.grading.run import grade_here
         from gradus.grading.session import grading_now
         from gradus.submission.loader import load_names

@@ -51,32 +51,23 @@ class CallRecord:
     returned: str | None = None
 
 
-class Submission:
-    """The names of one student's module as attributes; functions and classes come wrapped."""
+class Access:
+    """What the kit knows of a submission, apart from the attributes of `Submission`, which are the student's.
+
+    Attributes:
+        loaded: The student's module, and what came of loading it.
+        last_call: The last call of the student's code in this check.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
-        self._loaded = loaded
-        self._last_call: CallRecord | None = None
+        self.loaded = loaded
+        self.last_call: CallRecord | None = None
         self._signatures: dict[int, tuple[Any, inspect.Signature | None]] = {}
 
-    def __getattr__(self, name: str) -> "StudentFunction":
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return StudentFunction(self, name, self._find(name))
-
-    def probe(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run `function(student, *args)` beside the student's code and return the data that it returns.
-
-        For what cannot cross a process boundary: aliasing, hooks, identity. `student` has the student's
-        names as attributes, and `args` are copies. A probe returns data, never a verdict.
-        """
-        self._last_call = None
-        return function(_Student(self), *copies(args, probe=True))
-
-    def _renew_if_gpu_is_lost(self) -> None:
+    def renew_if_gpu_is_lost(self) -> None:
         """Nothing here: a process that checks and student's code share cannot be renewed from inside."""
 
-    def _signature(self, target: Any) -> inspect.Signature | None:
+    def signature(self, target: Any) -> inspect.Signature | None:
         """The parameters of a function or class; None where they cannot be told."""
         known = self._signatures.get(id(target))
         if known is None or known[0] is not target:
@@ -87,15 +78,20 @@ class Submission:
             self._signatures[id(target)] = known
         return known[1]
 
-    def _find(self, name: str) -> Any:
-        found = vars(self._loaded.module).get(name, None)
+    def find(self, name: str) -> Any:
+        """What the student's module has under a name.
+
+        Raises:
+            StudentError: If there is nothing; with the problem of loading that explains it.
+        """
+        found = vars(self.loaded.module).get(name, None)
         if found is not None:
             return found
-        for problem in self._loaded.problems:
-            if name in problem.names or not self._loaded.names():
+        for problem in self.loaded.problems:
+            if name in problem.names or not self.loaded.names():
                 raise StudentError(f"{problem.where}: {problem.message}", problem.kind)
-        where = self._loaded.shown
-        near = difflib.get_close_matches(name, self._loaded.names(), n=1)
+        where = self.loaded.shown
+        near = difflib.get_close_matches(name, self.loaded.names(), n=1)
         remedy = (
             f"is `{near[0]}` meant to be it? Give it back its name"
             if near
@@ -104,26 +100,52 @@ class Submission:
         raise StudentError(f"{where} does not define `{name}`; {remedy}.")
 
 
+class Submission:
+    """The names of one student's module as attributes; functions and classes come wrapped."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def __getattr__(self, name: str) -> "StudentFunction":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return StudentFunction(self._access, name, self._access.find(name))
+
+    def probe(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run `function(student, *args)` beside the student's code and return the data that it returns.
+
+        For what cannot cross a process boundary: aliasing, hooks, identity. `student` has the student's
+        names as attributes, and `args` are copies. A probe returns data, never a verdict.
+        """
+        self._access.last_call = None
+        return function(_Student(self._access), *copies(args, probe=True))
+
+
+def access_of(submission: Submission) -> Access:
+    """What the kit knows of a submission."""
+    return submission._access  # noqa: SLF001  no attribute of a `Submission` may be in a student's way
+
+
 class _Student:
     """What a probe gets: the student's own objects, with the same words when one is missing.
 
     Functions note their call for the failure message; arguments and results pass through untouched.
     """
 
-    def __init__(self, submission: Submission) -> None:
-        self._submission = submission
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        found = self._submission._find(name)
+        found = self._access.find(name)
         if not inspect.isfunction(found):
             return found
 
         @functools.wraps(found)
         def noted(*args: Any, **kwargs: Any) -> Any:
             record = CallRecord(describe_call(name, args, kwargs))
-            self._submission._last_call = record
+            self._access.last_call = record
             result = found(*args, **kwargs)
             record.returned = describe(result)
             return result
@@ -134,8 +156,8 @@ class _Student:
 class StudentFunction:
     """A function or class of the student's: call it, or `observe` a call."""
 
-    def __init__(self, submission: Submission, name: str, target: Any) -> None:
-        self._submission, self._name, self._target = submission, name, target
+    def __init__(self, access: Access, name: str, target: Any) -> None:
+        self._access, self._name, self._target = access, name, target
         self.__name__ = name
 
     def __repr__(self) -> str:
@@ -155,7 +177,7 @@ class StudentFunction:
         """Call with these very arguments, and note the call (as `text`, where that is known)."""
         text = describe_call(self._name, args, kwargs) if text is None else text
         record = CallRecord(text)
-        self._submission._last_call = record
+        self._access.last_call = record
         self._require_signature(args, kwargs)
         result = self._target(*args, **kwargs)
         record.returned = describe(result)
@@ -177,7 +199,7 @@ class StudentFunction:
                 f"`{self._name}` is {describe(self._target)}, not a function or class; "
                 "was the name given to something else further down?"
             )
-        signature = self._submission._signature(self._target)
+        signature = self._access.signature(self._target)
         if signature is None:
             return
         try:

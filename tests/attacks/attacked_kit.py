@@ -12,7 +12,7 @@ GRADER = '''\
 import pytest
 import torch
 
-from gradus.grading import assert_inputs_unchanged, assert_matches, assert_raises
+from gradus.checks import assert_inputs_unchanged, assert_matches, assert_raises
 
 
 @pytest.mark.task("matched", points=2)

@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import machine
 
 import gradus
-from gradus.isolation import cleaning
-from gradus.isolation.limits import Limits
-from gradus.isolation.sandbox import Level
-from gradus.isolation.slot import Slot
+from gradus.sandbox import cleaning
+from gradus.sandbox.levels import Level
+from gradus.sandbox.limits import Limits
+from gradus.sandbox.slot import Slot
 
 HERE = Path(__file__).parent
 MB = 1 << 20

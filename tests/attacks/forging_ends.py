@@ -120,7 +120,7 @@ def refused(x): pytest.fail("negative")
         "exceptions of gradus claim that all is well",
         """
 from gradus.errors import GraderError
-from gradus.grading.outcomes import Mismatch
+from gradus.checks.outcomes import Mismatch
 from gradus.submission.calls import StudentError
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.status import Status

@@ -160,7 +160,7 @@ def called(step, x): return torch.zeros(4, dtype=torch.complex64).real
         "the seed is always the same one",
         """
 import random as dice
-from gradus.grading.random_source import RandomSource
+from gradus.checks.random_source import RandomSource
 torch.manual_seed(0)
 torch.initial_seed = lambda: 0
 torch.Generator.manual_seed = lambda self, seed: self

@@ -64,7 +64,7 @@ def matched(x):
         "pytest.raises takes anything",
         """
 import contextlib, pytest
-import gradus.grading.assertions
+import gradus.checks.assertions
 pytest.raises = lambda *a, **k: contextlib.nullcontext()
 for module in list(__import__("sys").modules.values()):
     if getattr(module, "assert_raises", None) is not None:
@@ -105,7 +105,7 @@ def counted(x):
         "AssertionError does not raise",
         """
 import sys
-import gradus.grading.compare as compare
+import gradus.checks.compare as compare
 class Silent(Exception):
     pass
 compare._Comparison.mismatch = lambda self, *a: Silent()
@@ -121,8 +121,8 @@ def matched(x):
         "assert_matches asserts nothing",
         """
 import gc, types
-import gradus.grading.compare
-gradus.grading.compare._Comparison.values = lambda *a, **k: None
+import gradus.checks.compare
+gradus.checks.compare._Comparison.values = lambda *a, **k: None
 """,
         ("called",),
         wins=NOWHERE,
@@ -130,9 +130,9 @@ gradus.grading.compare._Comparison.values = lambda *a, **k: None
     Cheat(
         "the comparison is replaced in gradus",
         """
-import gradus.grading.compare
-gradus.grading.compare._Comparison.elements = lambda *a, **k: None
-gradus.grading.compare._Comparison.tensors = lambda *a, **k: None
+import gradus.checks.compare
+gradus.checks.compare._Comparison.elements = lambda *a, **k: None
+gradus.checks.compare._Comparison.tensors = lambda *a, **k: None
 def kept(x):
     return x.clone()
 """,
@@ -141,7 +141,7 @@ def kept(x):
     Cheat(
         "tolerances are infinite",
         """
-import gradus.grading.compare as compare
+import gradus.checks.compare as compare
 for dtype in list(compare.TOLERANCES):
     compare.TOLERANCES[dtype] = (1e9, 1e9)
 def kept(x):
@@ -244,7 +244,7 @@ results.Status = sys.modules["gradus.submission.status"] = Status("status")
     Cheat(
         "the random source gives zeros",
         """
-from gradus.grading.random_source import RandomSource
+from gradus.checks.random_source import RandomSource
 RandomSource.normal = lambda self, *shape, **k: torch.zeros(*shape)
 def called(step, x):
     return torch.full((4,), 5.0) if step(step(x)) is not None else x

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch  # noqa: F401  before what is followed: torch itself is not
 
-with atheris.instrument_imports(include=["gradus.isolation"]):
+with atheris.instrument_imports(include=["gradus.wall"]):
     from tests.attacks import wire_targets
 
 from tests.attacks.wire_samples import sample_heads

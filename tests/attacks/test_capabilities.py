@@ -5,10 +5,11 @@ import contextlib
 import pytest
 import torch
 
-from gradus.isolation.host import Host, Source
-from gradus.isolation.isolated import IsolatedSubmission
-from gradus.isolation.slots import slot_of
+from gradus.submission.calls import access_of
 from gradus.submission.exits import ProcessLost
+from gradus.wall.judge.host import Host, Source
+from gradus.wall.judge.isolated import IsolatedSubmission
+from gradus.wall.slots import slot_of
 from tests.attacks.forging_wire import TOOLS
 from tests.both_sides import opened
 
@@ -99,7 +100,7 @@ def test_a_function_may_be_called_until_its_check_ends(isolated):
     submission = isolated(TOOLS + ASKS)
     submission.keep(note)
     assert submission.call_kept() == 1
-    submission._host.begin(None)
+    access_of(submission).host.begin(None)
     with pytest.raises(ProcessLost, match="no such object"):
         submission.call_kept()
     assert CALLED == [(1,)]

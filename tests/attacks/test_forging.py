@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradus.grading.selection import SECONDS
-from gradus.isolation.host import BEGIN_SECONDS, Host
+from gradus.wall.judge.host import BEGIN_SECONDS, Host
 from tests.attacks.attacked_kit import RIGHT, TASKS, WRONG, write_attacked_kit
 from tests.attacks.forging import IN_PROCESS, Cheat, grade_text
 from tests.attacks.forging_ends import ENDS
@@ -52,7 +52,7 @@ def test_right_answers_earn_all_points_and_wrong_ones_none(course):
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch):
     """A worker that does not answer is waited for less long than in a class."""
-    monkeypatch.setattr("gradus.isolation.host.BEGIN_SECONDS", 1.0)
+    monkeypatch.setattr("gradus.wall.judge.host.BEGIN_SECONDS", 1.0)
 
 
 @pytest.mark.parametrize("cheat", CHEATS, ids=str)

@@ -8,11 +8,11 @@ import time
 import pytest
 import torch
 
-from gradus.grading import assert_matches
-from gradus.isolation.channel import Channel
-from gradus.isolation.host import Host
-from gradus.isolation.judge import MOST_OUTPUT, Judge
-from gradus.isolation.shared import Shared
+from gradus.checks import assert_matches
+from gradus.wall.judge.host import Host
+from gradus.wall.judge.judge import MOST_OUTPUT, Judge
+from gradus.wall.wire.channel import Channel
+from gradus.wall.wire.shared import Shared
 from tests.attacks import wire_targets as targets
 from tests.attacks.attacked_kit import WRONG, write_attacked_kit
 from tests.attacks.forging import grade_text
@@ -127,7 +127,7 @@ def trickling():
 
 
 def test_a_stopped_worker_that_trickles_is_left(monkeypatch):
-    monkeypatch.setattr("gradus.isolation.judge.FAREWELL_SECONDS", 0.2)
+    monkeypatch.setattr("gradus.wall.judge.judge.FAREWELL_SECONDS", 0.2)
     with trickling() as judge:
         error = KeyboardInterrupt()
         judge._stopped(error)
@@ -143,7 +143,7 @@ def test_a_deadline_holds_against_a_trickle():
 
 
 def test_mirrors_without_a_use_are_few_and_small(monkeypatch):
-    monkeypatch.setattr("gradus.isolation.shared.RECENT_BYTES", 10_000)
+    monkeypatch.setattr("gradus.wall.wire.shared.RECENT_BYTES", 10_000)
     shared = Shared(0, strong=False)
     for number in range(100):
         shared.add(torch.zeros(1000), number)
@@ -164,7 +164,7 @@ def test_a_file_that_ends_each_process_is_not_loaded_anew_for_each_check(course,
 
 
 def test_no_time_without_end_is_spent_on_loading(course, monkeypatch):
-    monkeypatch.setattr("gradus.isolation.host.LOAD_SECONDS", 1.5)
+    monkeypatch.setattr("gradus.wall.judge.host.LOAD_SECONDS", 1.5)
     text = WRONG + TOOLS + (
         "\nimport signal\nsignal.setitimer(signal.ITIMER_REAL, 0)\n"
         "while True:\n    say({'kind': 'loading', 'value': 'x', 'more': more()})\n    time.sleep(0.01)\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradus.isolation.sandbox import Level, probe_level
+from gradus.sandbox.levels import Level, probe_level
 from tests.attacks.everything import ATTACKS, NEEDS_ROOT, NO_CONTROL
 
 EVERYTHING = Path(__file__).parent / "everything.py"

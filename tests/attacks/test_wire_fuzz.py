@@ -13,10 +13,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradus.isolation.decode import Decoder
-from gradus.isolation.encode import Encoder
-from gradus.isolation.snapshot import same_bits
-from gradus.isolation.wire import WireError, from_json, to_json
+from gradus.wall.wire.decode import Decoder
+from gradus.wall.wire.encode import Encoder
+from gradus.wall.wire.nodes import WireError, from_json, to_json
+from gradus.wall.wire.snapshot import same_bits
 from tests.attacks import wire_targets as targets
 from tests.attacks.wire_samples import (
     DTYPES,

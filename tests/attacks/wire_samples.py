@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from gradus.isolation.encode import Encoder
-from gradus.isolation.wire import to_json
+from gradus.wall.wire.encode import Encoder
+from gradus.wall.wire.nodes import to_json
 
 DTYPES = (
     *(

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from gradus.isolation.channel import Channel, ChannelClosed
-from gradus.isolation.decode import Decoder
-from gradus.isolation.exceptions import Originals, rebuild_exception
-from gradus.isolation.judge import Judge
-from gradus.isolation.proxies import Remote, proxy_class
-from gradus.isolation.shared import Shared
-from gradus.isolation.wire import WireError, from_json
 from gradus.submission.exits import ProcessLost
+from gradus.wall.judge.judge import Judge
+from gradus.wall.judge.proxies import Remote, proxy_class
+from gradus.wall.wire.channel import Channel, ChannelClosed
+from gradus.wall.wire.decode import Decoder
+from gradus.wall.wire.exceptions import Originals, rebuild_exception
+from gradus.wall.wire.nodes import WireError, from_json
+from gradus.wall.wire.shared import Shared
 
 FRAME = struct.Struct("<BIQ")
 SECONDS = 0.2  # of silence, at which a judge gives up

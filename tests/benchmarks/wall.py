@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from gradus.isolation.host import Host, Source
-from gradus.isolation.isolated import IsolatedSubmission
-from gradus.isolation.slots import slot_of
+from gradus.wall.judge.host import Host, Source
+from gradus.wall.judge.isolated import IsolatedSubmission
+from gradus.wall.slots import slot_of
 
 SUBMISSION = "def same(x):\n    return x\n"
 LARGE = 16 << 20  # bytes

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import pytest
 
 from gradus.authoring.audit.collected import Collected
-from gradus.isolation import limits
-from gradus.isolation.child import PDEATHSIG, prctl
+from gradus.sandbox import limits
+from gradus.sandbox.child import PDEATHSIG, prctl
 from gradus.submission.status import Status
 
 MEMORY = 2 * limits.GIBIBYTE  # beyond what the warm process holds

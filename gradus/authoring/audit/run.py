@@ -23,7 +23,7 @@ from gradus.course import Course
 from gradus.errors import GraderError, GradusError
 from gradus.grading.devices import CPU, SIMULATED
 from gradus.grading.run import QUIET, arguments
-from gradus.isolation.limits import tasks_of_user
+from gradus.sandbox.limits import tasks_of_user
 from gradus.submission.status import Status
 from gradus.topic import Topic
 

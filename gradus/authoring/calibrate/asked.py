@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gradus.errors import GraderError
-from gradus.grading.checks import mark_of, parse_grader
+from gradus.grading.grader_file import mark_of, parse_grader
 
 FIXTURE = "threshold"
 

@@ -17,8 +17,8 @@ from gradus.authoring.calibrate.limits import (
     smallest_step,
 )
 from gradus.authoring.calibrate.workers import Tries
+from gradus.checks.thresholds import AT_LEAST, AT_MOST
 from gradus.errors import GraderError
-from gradus.grading.thresholds import AT_LEAST, AT_MOST
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from gradus.authoring.calibrate.bars import Sample, sample
 from gradus.authoring.calibrate.plan import REFERENCE, plan_of
 from gradus.authoring.calibrate.run import Progress
 from gradus.authoring.calibrate.workers import Pool, Tries
+from gradus.checks.thresholds import AT_LEAST, read_thresholds
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.grading.thresholds import AT_LEAST, read_thresholds
 
 SEEDS = 5  # by default
 MOVED = 1e-4  # chance of such a mean, if nothing has changed, below which it has

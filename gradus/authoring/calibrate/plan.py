@@ -8,7 +8,7 @@ from gradus.authoring.calibrate.asked import bars_asked
 from gradus.authoring.calibrate.workers import Job
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.grading.checks import read_checks
+from gradus.grading.grader_file import read_checks
 
 REFERENCE = "the reference"
 

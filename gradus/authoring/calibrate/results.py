@@ -9,7 +9,7 @@ from pathlib import Path
 import gradus
 from gradus.authoring.calibrate.workers import Job, Tries
 from gradus.course import Course
-from gradus.grading.checks import defined_by, reached_from
+from gradus.grading.grader_file import defined_by, reached_from
 from gradus.grading.journal import read_journal
 
 

@@ -12,9 +12,9 @@ from gradus.authoring.calibrate.plan import REFERENCE, Answer, Plan, plan_of
 from gradus.authoring.calibrate.results import Results
 from gradus.authoring.calibrate.tables import table_of, write_tables
 from gradus.authoring.calibrate.workers import Job, Pool, Tries, cores
+from gradus.checks.thresholds import AT_LEAST, read_tables
 from gradus.course import Course
 from gradus.errors import GraderError, GradusError
-from gradus.grading.thresholds import AT_LEAST, read_tables
 
 SEEDS = 30  # at least, and by default
 

@@ -16,11 +16,11 @@ import pytest
 
 import gradus
 from gradus.authoring.notice import tasks_that_may_notice
+from gradus.checks.thresholds import recording
 from gradus.course import Course, load_course
 from gradus.errors import GradusError
 from gradus.grading.marks import is_check
 from gradus.grading.run import grade_here
-from gradus.grading.thresholds import recording
 from gradus.submission.status import Status
 from gradus.topic import Topic
 

@@ -1,0 +1,1 @@
+"""Processes that are shut in: warm, forked, and knowing nothing of grading."""

@@ -1,0 +1,52 @@
+"""The slots of this process, one for each set of readable folders and limits, kept warm. Imports no torch."""
+
+import atexit
+import concurrent.futures
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradus.sandbox.slot import Slot, Worker
+
+_slots: dict[tuple[tuple[Path, ...], str], "WarmSlot"] = {}
+
+
+class WarmSlot(Slot):
+    """A slot for workers that all run the same function; the first may be started ahead of its use."""
+
+    def __init__(self, readable: Sequence[Path], serve: str) -> None:
+        """`serve` is what its workers run: "module:function" or "/path/to/file.py:function"."""
+        super().__init__(readable)
+        self._serve = serve
+        self._ahead: concurrent.futures.Future[Worker] | None = None
+
+    def start_ahead(self) -> None:
+        """Begin to start a worker; the next `start_worker` waits for it, and raises what went wrong."""
+        if self._ahead is None and self._host is None:
+            executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="gradus-slot")
+            self._ahead = executor.submit(self.start, self._serve)
+            executor.shutdown(wait=False)
+
+    def start_worker(self) -> Worker:
+        """The worker that was started ahead, or a new one.
+
+        Raises:
+            SandboxError: As `start` does.
+        """
+        ahead, self._ahead = self._ahead, None
+        return self.start(self._serve) if ahead is None else ahead.result()
+
+    def close(self) -> None:
+        """End everything."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            concurrent.futures.wait([ahead])
+        super().close()
+
+
+def warm_slot(readable: Sequence[Path], serve: str) -> WarmSlot:
+    """This process's slot for workers that run `serve` and may read these folders; closed when it ends."""
+    key = tuple(readable), serve
+    if key not in _slots:
+        _slots[key] = WarmSlot(readable, serve)
+        atexit.register(_slots[key].close)
+    return _slots[key]

@@ -1,0 +1,244 @@
+"""Process 1 of a sandbox: it has torch imported, and forks one worker for each submission.
+
+It answers one JSON request at a time over the control socket that it was started with, trusts nothing that
+comes from a worker, runs no torch operation (a process that has run one OpenMP region hangs every child that
+it forks), and ends, with everything in its namespace, when the judge's end of that socket is closed.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gradus.sandbox import cleaning, memory, seccomp
+from gradus.sandbox.child import (
+    DUMPABLE,
+    PDEATHSIG,
+    SUBREAPER,
+    be_worker,
+    become,
+    function,
+    prctl,
+)
+from gradus.sandbox.orders import Orders
+
+# By the first `autograd.grad(grad_outputs=...)` of a process: 0.5 to 1 s.
+IMPORTED_LATER = ("torch.fx.experimental.symbolic_shapes",)
+POLL_SECONDS = 0.2  # between looks at how many files a worker has made
+CLEAN_SECONDS = 5.0  # to be rid of everything that a worker has left
+
+
+def main(words: list[str]) -> int:
+    """Run the orders in the last of `words`."""
+    orders = Orders.read(words[-1])
+    if orders.probe:
+        become(orders.user)
+        print(json.dumps({"lacking": seccomp.try_to_load() if orders.seccomp else ""}))
+        return 0
+    if orders.once:
+        from gradus.sandbox.once import serve_once
+
+        return serve_once(orders)
+    Zygote(orders).run()
+    return 0
+
+
+class Zygote:
+    """The fork server of one slot."""
+
+    def __init__(self, orders: Orders) -> None:
+        self.orders = orders
+        self.control = socket.socket(fileno=orders.control)
+        self.control.set_inheritable(False)
+        self.worker = 0  # process number while there is one that has not been reaped
+        self.code: int | None = None
+        self.overfull = False
+        self.started = 0  # workers so far
+        self.imported_more = False
+        self.mounts: tuple[str, ...] = ()
+
+    def run(self) -> None:
+        """Get ready, say so, and answer requests until the judge is gone."""
+        lacking = self._prepare()
+        self._send({"ready": True, "lacking": lacking})
+        answers: dict[str, Callable[[dict[str, Any], list[int]], dict[str, Any]]] = {
+            "start": self._start,
+            "interrupt": self._interrupt,
+            "kill": self._kill,
+            "status": self._status,
+            "stop": self._stop,
+        }
+        try:
+            while True:
+                patience = POLL_SECONDS if self.worker else None
+                if not select.select([self.control], [], [], patience)[0]:
+                    self._look_after()
+                    self._import_more()
+                    continue
+                data, descriptors, _, _ = socket.recv_fds(self.control, 65536, 4)
+                if not data:
+                    break
+                request = json.loads(data)
+                try:
+                    answer = answers[request["do"]](request, descriptors)
+                finally:
+                    for descriptor in descriptors:
+                        os.close(descriptor)
+                self._send(answer)
+        finally:  # with a namespace the kernel does it too, when process 1 ends
+            _reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
+
+    def _send(self, answer: dict[str, Any]) -> None:
+        self.control.send(json.dumps(answer).encode())
+
+    def _prepare(self) -> str:
+        """Become what every worker inherits; returns why there is no system-call filter, where it is asked for.
+
+        Raises:
+            RuntimeError: If importing torch left a second thread behind, which a fork would lose.
+        """
+        orders = self.orders
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+            signal.SIGQUIT,
+            signal.SIGCHLD,
+        ):
+            signal.signal(number, signal.SIG_DFL)  # process 1 ignores what it does not handle
+        signal.signal(
+            signal.SIGUSR1, signal.SIG_IGN
+        )  # a worker that is interrupted too early lives on
+        become(orders.user)
+        if orders.namespace:
+            prctl(PDEATHSIG, signal.SIGKILL)  # becoming another user has taken it off
+        else:
+            prctl(SUBREAPER, 1)
+        sys.path[:] = [place for place in sys.path if place not in ("", str(orders.scratch))]
+        import torch
+
+        torch.set_num_threads(1)
+        function(orders.serve)  # imported once, for every worker
+        prctl(DUMPABLE, 0)  # nobody reads its memory or descriptors, of whatever user
+        lacking = ""
+        if orders.seccomp:
+            lacking = seccomp.try_to_load(shared_anonymous=orders.shared_anonymous)
+        threads = len(list(Path("/proc/self/task").iterdir()))
+        if threads != 1:
+            raise RuntimeError(
+                f"the zygote has {threads} threads after its imports; it must have one"
+            )
+        self.mounts = cleaning.mount_points()
+        gc.collect()
+        gc.freeze()  # workers write to no page of what they share with it
+        return lacking
+
+    def _start(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        if self.worker:
+            return {"error": "a worker is running"}
+        (channel,) = descriptors
+        self.code, self.overfull = None, False
+        self.started += 1
+        self.worker = os.fork()
+        if self.worker == 0:
+            be_worker(channel, str(request["serve"]), self.orders)
+        return {"process": self.worker}
+
+    def _interrupt(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        self._reap()
+        if self.worker:
+            os.kill(self.worker, signal.SIGUSR1)
+        return {"sent": bool(self.worker)}
+
+    def _kill(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        self._kill_all()
+        return {}
+
+    def _status(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        self._reap()
+        return {"running": bool(self.worker), "code": self.code, "overfull": self.overfull}
+
+    def _stop(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        """Let the worker end by itself for a moment, if the judge says so; then remove every trace of it."""
+        until = time.monotonic() + float(request["patience"])
+        self._reap()
+        while self.worker and time.monotonic() < until:
+            time.sleep(0.002)
+            self._reap()
+        ended = self.code
+        odd = _reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
+        self.worker = 0
+        mounts = cleaning.mount_points()
+        if mounts != self.mounts:
+            odd.append("mounts have changed")
+        if not odd:
+            for folder in self.orders.folders:
+                odd += cleaning.empty(Path(folder), cleaning.kept_inside(Path(folder), mounts))
+        return {"code": ended, "overfull": self.overfull, "odd": odd[:20]}
+
+    def _reap(self) -> None:
+        """Take note of how the worker ended, and of nothing else that did."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                process, status = os.waitpid(-1, os.WNOHANG)
+                if process == 0:
+                    return
+                if process == self.worker:
+                    self.worker, self.code = 0, os.waitstatus_to_exitcode(status)
+
+    def _look_after(self) -> None:
+        """Stop a worker that makes files without end: each takes the kernel's memory, which no size bounds."""
+        self._reap()
+        used = 0
+        for folder in self.orders.folders if self.orders.namespace else ():
+            with contextlib.suppress(OSError):
+                space = os.statvfs(folder)
+                used += space.f_files - space.f_ffree
+        if used > self.orders.limits.files:
+            self.overfull = True
+            self._kill_all()
+
+    def _import_more(self) -> None:
+        """Import ahead what many a worker would import by itself, once there are several of them."""
+        if self.started >= 2 and not self.imported_more:
+            self.imported_more = True
+            for name in IMPORTED_LATER:
+                importlib.import_module(name)
+            gc.collect()
+            gc.freeze()
+
+    def _kill_all(self) -> None:
+        if self.orders.namespace and os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # everything in the namespace but process 1
+            return
+        for process in memory.descendants(os.getpid()):  # orphans come to it: see SUBREAPER
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+
+
+def _reap_all(deadline: float, kill: Callable[[], None]) -> list[str]:
+    """Wait until there is no process left; says so if there still is one."""
+    kill()
+    while time.monotonic() < deadline:
+        try:
+            process, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return []
+        if process == 0:
+            kill()
+            time.sleep(0.001)
+    return ["processes are left that cannot be killed"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The judge's side: asks, and believes nothing but data."""

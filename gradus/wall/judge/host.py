@@ -1,0 +1,255 @@
+"""A submission behind the wall: starts its worker, loads it, and starts another when that one is lost."""
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from gradus.errors import SubmissionError
+from gradus.sandbox.slot import Worker
+from gradus.sandbox.slots import WarmSlot
+from gradus.simulated_gpu.active import active
+from gradus.submission.calls import StudentError
+from gradus.submission.exits import ProcessLost, SubmissionExit
+from gradus.submission.loader import Loaded
+from gradus.submission.reading import read_source
+from gradus.submission.status import Problem, Status
+from gradus.submission.time_limit import CELL_SECONDS
+from gradus.wall.judge.judge import Judge
+from gradus.wall.wire.channel import Channel
+from gradus.wall.wire.nodes import WireError
+
+RESTARTS = 100  # statements of one file that may each end a process while it is loaded
+GRACE_SECONDS = 30.0
+LOAD_SECONDS = 600.0  # of a whole file, however many statements it has and however they end
+BEGIN_SECONDS = 5.0  # for a worker to get ready for a check, out of the check's own time
+MOST_FILES = 2_000
+MOST_BYTES = 64 << 20  # of the files that are handed in together
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was handed in.
+
+    Attributes:
+        path: The file.
+        topic: Its topic.
+        shown: What messages call the file.
+        folder: Handed in with the file: the student's code may read what lies there. None: the file alone.
+    """
+
+    path: Path
+    topic: str
+    shown: str
+    folder: Path | None = None
+
+
+class Host:
+    """One submission and the worker that holds it at the moment.
+
+    Args:
+        slot: Where workers come from.
+        source: What was handed in.
+        import_from: Folders that the student's code may import from.
+    """
+
+    def __init__(self, slot: WarmSlot, source: Source, import_from: Sequence[Path] = ()) -> None:
+        self._slot, self._source = slot, source
+        self._import_from = [str(path) for path in import_from]
+        self._lost: dict[str, str] = {}  # statements that ended a worker -> what to tell
+        self._worker: Worker | None = None
+        self._judge: Judge | None = None
+        self._given_up: Problem | None = None  # why there will be no worker any more
+        self._told = False  # the problems of the first load; those of later ones stay here
+        self._on_gpu = False
+        self.known: set[str] = set()  # names that the submission is known to define
+        self.loaded = Loaded(ModuleType(f"submission_{source.topic}"), source.path, source.shown)
+        self._load()
+
+    def judge(self) -> Judge:
+        """The conversation with a living worker, in which the submission is loaded.
+
+        Raises:
+            StudentError: If it cannot be loaded at all.
+        """
+        with contextlib.suppress(ProcessLost):  # another one takes its place
+            self._await_begin()
+        if (self._judge is None or self._judge.lost is not None) and self._given_up is None:
+            self._load()
+            if self._judge is not None and self._given_up is None and (self._on_gpu or active()):
+                self._begin(self._judge)  # the check goes on as it began
+                self._await_begin()
+        if self._judge is None or self._given_up is not None:
+            problem = self._given_up or self.loaded.problems[0]
+            raise StudentError(f"{problem.where}: {problem.message}", problem.kind)
+        return self._judge
+
+    def begin(self, grader: ModuleType | None, *, on_gpu: bool = False) -> None:
+        """A new check of this grader file, perhaps on a real GPU."""
+        self._on_gpu = on_gpu
+        if not self.loaded.sha256:
+            return  # there is no file, and so no process
+        with contextlib.suppress(ProcessLost, StudentError):  # the check's first call will tell
+            judge = self.judge()
+            if grader is not None:
+                judge.by_value(grader)
+            self._begin(judge)
+
+    def _begin(self, judge: Judge) -> None:
+        with self._within(judge, time.monotonic() + BEGIN_SECONDS):
+            judge.begin(on_gpu=self._on_gpu)
+
+    def _await_begin(self) -> None:
+        if self._judge is not None and self._judge.lost is None and self._judge.beginning:
+            with self._within(self._judge, time.monotonic() + BEGIN_SECONDS):
+                self._judge.await_begin()
+
+    def renew_if_gpu_is_lost(self) -> None:
+        """End a worker that its GPU no longer answers; the next call starts another one."""
+        if self._judge is None or self._judge.lost is not None:
+            return
+        with contextlib.suppress(ProcessLost):
+            self._await_begin()
+            with self._within(self._judge, time.monotonic() + BEGIN_SECONDS):
+                lost = self._judge.request("gpu_is_lost")
+            if lost is True:
+                self.close()
+
+    @contextlib.contextmanager
+    def _within(self, judge: Judge, deadline: float) -> Iterator[None]:
+        """Give a worker so much time. What it raises must not get out: no check has asked for it."""
+        judge.channel.deadline = deadline
+        try:
+            yield
+        except (Exception, SubmissionExit) as error:
+            raise judge.loses(WireError(f"an exception: {type(error).__name__}")) from None
+        finally:
+            judge.channel.deadline = None
+
+    def close(self) -> None:
+        """End the worker; the next call starts another one."""
+        self._ended(None)
+        self._judge = None
+
+    def _load(self) -> None:
+        """Load the submission in a worker. torch's random numbers go on here as if nothing had been."""
+        drawn = torch.default_generator.get_state()
+        try:
+            self._load_in_worker()
+        finally:
+            torch.default_generator.set_state(drawn)
+            self._told = True
+
+    def _load_in_worker(self) -> None:
+        source = self._source
+        self.known.clear()
+        try:
+            data = read_source(source.path, source.topic, source.shown)
+        except SubmissionError as error:
+            self._give_up(str(error))
+            return
+        self.loaded.sha256 = hashlib.sha256(data).hexdigest()
+        files = {**_files_beside(source), source.path.name: data}
+        deadline = time.monotonic() + LOAD_SECONDS
+        for _ in range(RESTARTS):
+            judge = self._start()
+            try:
+                with self._within(judge, deadline):
+                    self._take(self._ask_to_load(judge, files))
+            except ProcessLost as error:
+                if not judge.loading:
+                    self._give_up(str(error))
+                    return
+                self._lost[judge.loading] = f"{error}; left out"
+            else:
+                return
+        self._give_up("too many of its statements end the process")
+
+    def _ask_to_load(self, judge: Judge, files: dict[str, bytes]) -> Any:
+        about = {
+            "file": self._source.path.name,
+            "topic": self._source.topic,
+            "shown": self._source.shown,
+            "lost": self._lost,
+            "import_from": self._import_from,
+        }
+        return judge.request("load", about, files, seconds=CELL_SECONDS + GRACE_SECONDS)
+
+    def _start(self) -> Judge:
+        self.close()
+        self._worker = worker = self._slot.start_worker()
+        self._judge = Judge(
+            Channel(worker.socket, judge=True), interrupt=worker.interrupt, ended=self._ended
+        )
+        return self._judge
+
+    def _take(self, told: Any) -> None:
+        """Believe what the worker says of its file, as far as it is well-formed."""
+        try:
+            problems, names, _ = _list(told)  # no traceback of this process has its file names
+            told = [
+                Problem(_text(where), _text(text), tuple(map(_text, _list(missing))), _kind(kind))
+                for where, text, missing, kind in map(_list, _list(problems))
+            ]
+            defined = [_text(name) for name in _list(names)]
+            if not self._told:  # after a check a submission could tell here what that check gave it
+                self.loaded.problems[:], self.loaded.defined = told, defined
+        except (TypeError, ValueError):
+            self._give_up("its process sent something that is no answer")
+
+    def _give_up(self, words: str) -> None:
+        self._given_up = Problem(self._source.shown, words)
+        if not self._told:
+            self.loaded.problems[:], self.loaded.defined = [self._given_up], []
+
+    def _ended(self, error: Exception | None) -> str:
+        """End the worker; how it ended, in words."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return "its process is gone"
+        ended = worker.stop()
+        if isinstance(error, TimeoutError):
+            return "it hung, and nothing could interrupt it"
+        if isinstance(error, WireError):
+            return f"its process sent something that is no answer ({error})"
+        return ended.words
+
+
+def _list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise TypeError("no list")
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError("no text")
+    return value[:10_000].encode("utf-8", "backslashreplace").decode()
+
+
+def _kind(value: object) -> Status:
+    kind = Status(value)
+    return kind if kind in (Status.TODO, Status.TIMEOUT) else Status.ERROR
+
+
+def _files_beside(source: Source) -> dict[str, bytes]:
+    """The files that were handed in together with the submission."""
+    if source.folder is None:
+        return {}
+    files: dict[str, bytes] = {}
+    size = 0
+    for path in sorted(source.folder.rglob("*")):
+        inside = path.relative_to(source.folder)
+        if path.is_symlink() or not path.is_file() or any(p.startswith(".") for p in inside.parts):
+            continue
+        size += path.stat().st_size
+        if len(files) >= MOST_FILES or size > MOST_BYTES:
+            break
+        files[inside.as_posix()] = path.read_bytes()
+    return files

@@ -1,0 +1,112 @@
+"""How a check's objects go to the worker: the trusted direction, so whole objects may travel."""
+
+import types
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradus.submission.calls import StudentFunction
+from gradus.wall.judge.proxies import Remote, asks_through, number_of
+from gradus.wall.wire.channel import Channel
+from gradus.wall.wire.handles import Message
+from gradus.wall.wire.nodes import Node, WireError
+from gradus.wall.wire.objects import dump, import_name, is_callback, is_iterator, send_by_value
+from gradus.wall.wire.peer import Peer
+from gradus.wall.wire.shared import Shared
+
+
+class Whole:
+    """An object that goes to the worker as it is, although it could be called from there."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Sending(Peer):
+    """The judge's side of the conversation, as far as it gives."""
+
+    def __init__(self, channel: Channel, shared: Shared) -> None:
+        super().__init__(channel, shared)
+        self._sent: dict[int, Any] = {}  # number of a whole object -> what was sent of it
+        self._lent: set[tuple[str, int | None]] = set()  # what the worker may do with which number
+
+    def pack(self, value: Any, message: Message) -> Node:
+        """How a check's object goes to the worker."""
+        if isinstance(value, Remote):
+            if asks_through(value) is not self:
+                raise WireError("an object of a submission's process that has ended")
+            return {"$": "yours", "n": number_of(value)}
+        if isinstance(value, StudentFunction):
+            return {"$": "name", "v": value.__name__}
+        name = import_name(value)
+        if name is not None:
+            return {"$": "import", "v": name}
+        if isinstance(value, torch.Generator):
+            return self._generator(value, message)
+        if is_callback(value):
+            called = getattr(value, "__name__", type(value).__name__)
+            return {"$": "callback", "n": self._lend("call", value), "name": str(called)}
+        if is_iterator(value):
+            return {"$": "iterator", "n": self._lend("advance", value)}
+        return self._whole(value.value if isinstance(value, Whole) else value, message)
+
+    def _lend(self, use: str, value: Any) -> int:
+        """Let the worker call a function, or advance an iterator, until the check ends; its number."""
+        number = self.handles.number(value)
+        self._lent.add((use, number))
+        return number
+
+    def require_lent(self, use: str, value: Any) -> None:
+        """Refuse what the worker was not given for this use: probes and whole objects have numbers, too.
+
+        Raises:
+            WireError: If it was not.
+        """
+        if (use, self.handles.find(value)) not in self._lent:
+            raise WireError(f"a request to {use} what was not given for that")
+
+    def _generator(self, value: torch.Generator, message: Message) -> Node:
+        return {
+            "$": "generator",
+            "n": self.handles.number(value),
+            "at": str(value.device),
+            "v": message.encoder.tensor(value.get_state()),
+        }
+
+    def _whole(self, value: Any, message: Message) -> Node:
+        if not any(value is other for other in message.objects):
+            message.objects.append(value)
+        return {"$": "whole", "n": self.handles.number(value)}
+
+    def objects(self, message: Message) -> Node:
+        """Pickle a message's whole objects together: what they share stays shared."""
+        whole = message.objects
+        data, parts = dump(whole, lambda value: isinstance(value, Remote | StudentFunction))
+        numbers = [self.handles.number(value) for value in whole]
+        nodes = [self._part(part, message) for part in parts]
+        sent = (data, nodes)
+        if all(self._sent.get(number) == sent for number in numbers):
+            return message.encoder.node([[], b"", []])  # the worker has just these already
+        self._sent.update(dict.fromkeys(numbers, sent))
+        return [numbers, message.encoder.node(data), nodes]
+
+    def _part(self, part: Any, message: Message) -> Node:
+        if not isinstance(part, torch.Tensor):
+            return message.encoder.node(part)
+        if part.is_leaf and type(part) in (torch.Tensor, nn.Parameter):
+            return {"$": "shared", "n": self.share(part, message)}  # it stands for itself
+        return message.encoder.tensor(part)
+
+    def by_value(self, module: types.ModuleType) -> None:
+        """Let functions and classes of a grader file be sent to the worker, which cannot import them."""
+        beside = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, types.ModuleType) and _folder(value) == _folder(module)
+        ]
+        send_by_value([module, *beside])
+
+
+def _folder(module: types.ModuleType) -> str:
+    return (getattr(module, "__file__", None) or "/").rpartition("/")[0]

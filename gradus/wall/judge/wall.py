@@ -1,0 +1,41 @@
+"""The wall of one grading run: submissions in one sandbox after another, and what the sandbox reached."""
+
+from pathlib import Path
+
+from gradus.wall.judge.host import Host, Source
+from gradus.wall.slots import slot_of
+
+
+class Wall:
+    """Gives hosts of submissions; one of them has a worker at a time.
+
+    Args:
+        root: Of the kit. The student's code may read and import its `datasets/`, and nothing else of it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._import_from = [root] if (root / "datasets").is_dir() else []
+        self._slot = slot_of(root)
+        self._hosts: dict[Source, Host] = {}
+        self._active: Host | None = None
+
+    def reached(self) -> dict[str, str]:
+        """What the sandbox reaches on this machine, in words: the level, and what is shut off."""
+        isolation = self._slot.isolation
+        return {"level": str(isolation.level), **isolation.details}
+
+    def host(self, source: Source) -> Host:
+        """The host of a submission; that of another one loses its worker."""
+        known = self._hosts.get(source)
+        if known is None or known is not self._active:
+            self.close()
+        if known is None:
+            known = self._hosts[source] = Host(self._slot, source, self._import_from)
+        self._active = known
+        return known
+
+    def close(self) -> None:
+        """End the worker that there is. The sandbox stays warm."""
+        if self._active is not None:
+            self._active.close()
+            self._active = None

@@ -1,0 +1,1 @@
+"""The conversation itself: what both sides have in common."""

@@ -1,0 +1,56 @@
+"""What a worker tells of an object that only it has: the name of its type, and what can be done with it."""
+
+import types
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+
+# Types that a proxy says it is an instance of (`isinstance`), where the student's object is.
+KNOWN: dict[str, type] = {
+    **{
+        f"torch.nn.{name}": kind
+        for name, kind in vars(torch.nn).items()
+        if isinstance(kind, type) and issubclass(kind, torch.nn.Module)
+    },
+    **{
+        f"torch.optim.{name}": kind
+        for name, kind in vars(torch.optim).items()
+        if isinstance(kind, type)
+    },
+    "torch.utils.data.Dataset": Dataset,
+    "torch.utils.data.IterableDataset": IterableDataset,
+    "torch.utils.data.DataLoader": DataLoader,
+    "torch.utils.data.Sampler": Sampler,
+    "builtins.function": types.FunctionType,
+    "builtins.generator": types.GeneratorType,
+}
+
+_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+FORWARDED = (
+    *("call", "len", "getitem", "setitem", "contains", "iter", "next", "enter", "exit"),
+    *("neg", "pos", "abs", *_BINARY, *(f"r{name}" for name in _BINARY)),
+)
+
+
+def describe_type(value: Any) -> dict[str, Any]:
+    """What a proxy is made from, told by the worker."""
+    kind = type(value)
+    known = next((name for base in kind.__mro__ if (name := _known_name(base))), None)
+    can = [word for word in FORWARDED if hasattr(kind, f"__{word}__")]
+    if isinstance(value, type):
+        can = ["call"]
+    name = getattr(kind, "__name__", "object")
+    return {
+        "type": str(name)[:200],
+        "module": str(getattr(kind, "__module__", ""))[:200],
+        "known": known,
+        "can": can,
+    }
+
+
+def _known_name(kind: type) -> str | None:
+    return _NAMES.get(kind)
+
+
+_NAMES = {kind: name for name, kind in KNOWN.items()}

@@ -1,0 +1,1 @@
+"""The worker's side: runs the student's code."""
