@@ -28,7 +28,7 @@ def keep(value):
 
 def number_of(value):
     worker = find()
-    known = getattr(value, "_number", None)
+    known = getattr(value, "number", None)
     return known or next(n for n, twin in worker._twins.items() if twin is value)
 
 class Anything:
