@@ -815,6 +815,7 @@ def divided_again(batch_means, sizes):
 
 
 @pytest.mark.task("accumulate", points=3)
+@pytest.mark.trains
 @pytest.mark.parametrize(
     "sizes", [[2, 3, 1], [3, 1], [4, 4, 1], [6], [1]], ids=lambda sizes: str(sizes)
 )
@@ -831,6 +832,7 @@ def test_mean_over_all_samples(submission, device, random, sizes):
 
 
 @pytest.mark.task("accumulate", points=1)
+@pytest.mark.trains
 def test_old_gradients_do_not_count(submission, random):
     """accumulate starts from cleared gradients, also when it is called again."""
     model = linear_model(random, 3, 2)
@@ -842,6 +844,7 @@ def test_old_gradients_do_not_count(submission, random):
 
 
 @pytest.mark.task("accumulate", points=1)
+@pytest.mark.trains
 @pytest.mark.parametrize("sizes", [[2, 5, 1], [3]], ids=str)
 def test_batches_that_run_only_once(submission, random, sizes):
     """accumulate takes batches that can be walked through only once and have no len."""
@@ -979,6 +982,7 @@ def test_weights_and_modes_stay(submission, random, eval_parts):
 
 @pytest.mark.hidden
 @pytest.mark.task("accumulate", points=1)
+@pytest.mark.trains
 @pytest.mark.parametrize("case", ["many batches", "loss of its own", "one weight twice"])
 def test_unusual_accumulation(submission, device, random, case):
     """accumulate takes many tiny batches, any mean loss, and a weight that is used twice."""

@@ -1052,6 +1052,7 @@ def linear_model(random, inputs, classes):
 
 
 @pytest.mark.task("train_cnn", points=2)
+@pytest.mark.trains
 @pytest.mark.parametrize("as_text", [True, False], ids=["device as text", "torch.device"])
 def test_given_model_is_trained(submission, device, random, as_text):
     """train_cnn trains the given model, all of it, on the device, and the loss falls."""
@@ -1186,6 +1187,7 @@ def test_model_learns_in_training_mode(submission, random):
 
 
 @pytest.mark.task("train_cnn", points=1)
+@pytest.mark.trains
 def test_frozen_parameters_and_float64(submission, random):
     """train_cnn leaves frozen parameters alone and takes a model and pictures in float64."""
     model = linear_model(random, 6, 3).double()
@@ -1199,6 +1201,7 @@ def test_frozen_parameters_and_float64(submission, random):
 
 
 @pytest.mark.task("train_cnn", points=3)
+@pytest.mark.trains
 @pytest.mark.devices("cpu", "cuda")  # test_given_model_is_trained is quicker on a simulated GPU
 @pytest.mark.timeout(60)
 def test_digits_are_learned(submission, device, random, threshold):

@@ -616,6 +616,7 @@ def stale_gradients(model, value):
 
 
 @pytest.mark.task("train_step", points=3)
+@pytest.mark.trains
 @pytest.mark.parametrize("where", ["batch on the CPU", "batch on the device"])
 @pytest.mark.parametrize("kind", ["a tuple", "a list"])
 def test_one_step(submission, device, random, where, kind):
@@ -824,6 +825,7 @@ def test_infinite_gradients_are_skipped(submission, device, random):
 
 @pytest.mark.hidden
 @pytest.mark.task("train_step", points=1)
+@pytest.mark.trains
 def test_steps_in_a_row(submission, device, random):
     """train_step takes any loss and optimizer, several steps, and a scaler that is switched off."""
     model = linear_layer(random, 4, 3, device=device)
@@ -931,6 +933,7 @@ def with_stale_gradients(model, make_optimizer, batches, stale):
 
 
 @pytest.mark.task("accumulated_step", points=3)
+@pytest.mark.trains
 @pytest.mark.parametrize("sizes", [(3, 1), (4, 1, 2), (2, 2, 2), (5,), (1, 6)], ids=str)
 def test_same_as_one_large_batch(submission, device, random, sizes):
     """accumulated_step changes the weights as one step on all samples together would."""
@@ -950,6 +953,7 @@ def test_same_as_one_large_batch(submission, device, random, sizes):
 
 
 @pytest.mark.task("accumulated_step", points=2)
+@pytest.mark.trains
 @pytest.mark.parametrize("kind", ["momentum", "Adam"])
 def test_same_with_optimizers_that_remember(submission, device, random, kind):
     """accumulated_step counts as one step for optimizers with a memory: momentum and Adam."""
@@ -1012,6 +1016,7 @@ def test_one_batch_at_a_time(submission, random):
 
 @pytest.mark.hidden
 @pytest.mark.task("accumulated_step", points=1)
+@pytest.mark.trains
 def test_labels_and_frozen_weights(submission, device, random):
     """accumulated_step takes class labels, many batches of 1, and a frozen bias."""
     model = linear_layer(random, 4, 3, device=device)

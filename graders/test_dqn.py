@@ -1138,6 +1138,7 @@ def check_soft_update(submission, target, online, tau):
 
 
 @pytest.mark.task("soft_update", points=2)
+@pytest.mark.trains
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_target_moves_a_part_of_the_way(submission, device, random, dtype):
     """Each parameter becomes tau * online + (1 - tau) * target; online stays; buffers are copied."""
@@ -1147,6 +1148,7 @@ def test_target_moves_a_part_of_the_way(submission, device, random, dtype):
 
 
 @pytest.mark.task("soft_update", points=1)
+@pytest.mark.trains
 @pytest.mark.parametrize("tau", [0.0, 1.0])
 def test_ends_of_the_way(submission, random, tau):
     """tau 1 copies the online network, tau 0 keeps the target's parameters; buffers are copied."""

@@ -1367,6 +1367,7 @@ def check_adversarial_step(submission, model, x, y, eps, lr, stale):
 
 
 @pytest.mark.task("adversarial_step", points=3)
+@pytest.mark.trains
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("stale", [0.0, 3.0], ids=["", "old gradients"])
 def test_one_step_by_hand(submission, device, random, shape, stale):
@@ -1379,6 +1380,7 @@ def test_one_step_by_hand(submission, device, random, shape, stale):
 
 
 @pytest.mark.task("adversarial_step", points=2)
+@pytest.mark.trains
 @pytest.mark.parametrize("training", [True, False], ids=["training mode", "eval mode"])
 def test_attack_in_eval_loss_in_training_mode(submission, device, random, training):
     """adversarial_step attacks in eval mode and learns in training mode, BatchNorm included."""
@@ -1523,6 +1525,7 @@ def test_digits_are_misread_after_pgd(submission, device, random, threshold):
 
 
 @pytest.mark.task("adversarial_step", points=3)
+@pytest.mark.trains
 @pytest.mark.devices("cpu", "cuda")
 @pytest.mark.timeout(60)
 def test_training_makes_robust(submission, device, random, threshold):

@@ -827,6 +827,7 @@ def check_step_on_device(submission, kind, random, device):
 
 
 @pytest.mark.task("discriminator_step", points=1)
+@pytest.mark.trains
 @pytest.mark.timeout(30)
 def test_discriminator_step_runs_on_a_gpu(submission, device, random):
     """discriminator_step works where the networks are, although `gen` lives on the CPU."""
@@ -903,6 +904,7 @@ def test_noise_is_fresh(submission, random):
 
 
 @pytest.mark.task("generator_step", points=1)
+@pytest.mark.trains
 @pytest.mark.timeout(30)
 def test_generator_step_runs_on_a_gpu(submission, device, random):
     """generator_step works where the networks are, although `gen` lives on the CPU."""
@@ -1436,6 +1438,7 @@ def test_history_holds_both_losses(submission, random, steps, batch_size):
 
 
 @pytest.mark.task("train_gan", points=1)
+@pytest.mark.trains
 @pytest.mark.timeout(30)
 def test_both_networks_are_trained(submission, device, random):
     """train_gan trains both of the given networks, all of their parameters, on their device."""
@@ -1541,6 +1544,7 @@ def test_batches_and_noise_are_fresh(submission, random):
 
 
 @pytest.mark.task("train_gan", points=1)
+@pytest.mark.trains
 @pytest.mark.timeout(30)
 def test_same_generator_same_run(submission, random):
     """All that is random in train_gan comes from `gen`: the same seed gives the same run."""
@@ -1604,6 +1608,7 @@ def check_not_copied(samples, data):
 
 
 @pytest.mark.task("train_gan", points=4)
+@pytest.mark.trains
 @pytest.mark.devices("cpu", "cuda")  # test_both_networks_are_trained is quicker on a simulated GPU
 @pytest.mark.timeout(60)
 def test_ring_is_learned(submission, device, random, threshold):

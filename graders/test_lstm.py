@@ -1382,6 +1382,7 @@ def batches_of(*parts, size, **settings):
 
 
 @pytest.mark.task("train_sentiment", points=2)
+@pytest.mark.trains
 @pytest.mark.parametrize("as_text", [True, False], ids=["device as text", "torch.device"])
 def test_given_model_is_trained(submission, device, random, as_text):
     """train_sentiment trains the given model, all of it, on the device, and the loss falls."""
@@ -1515,6 +1516,7 @@ def test_model_learns_in_training_mode(submission, random):
 
 
 @pytest.mark.task("train_sentiment", points=1)
+@pytest.mark.trains
 def test_frozen_parameters_and_float64(submission, random):
     """train_sentiment leaves frozen parameters alone and takes a model in float64."""
     model = WordScores(random, 9, 3).double()
@@ -1542,6 +1544,7 @@ class PlainReader(nn.Module):
 
 
 @pytest.mark.task("train_sentiment", points=3)
+@pytest.mark.trains
 @pytest.mark.devices("cpu", "cuda")  # test_given_model_is_trained is quicker on a simulated GPU
 @pytest.mark.timeout(60)
 def test_reviews_are_learned(submission, device, random, threshold):

@@ -19,30 +19,30 @@ IMPORTS = "import collections, math\nimport numpy as np, torch\nfrom torch impor
 
 
 @contextmanager
-def opened(folder, text, *, isolated, grader):
-    """The `submission` of a check in file `grader`, made of a student's source."""
+def opened(folder, text, *, isolated, grader, lends=True):
+    """The `submission` of a check in file `grader`, made of a student's source; it lends its models."""
     path = folder / "demo.py"
     path.write_text(IMPORTS + textwrap.dedent(text), encoding="utf-8")
     torch.set_num_threads(1)  # as while grading: sums of several threads differ in the last bit
     if not isolated:
         loaded = load_submission(path, "demo", shown="demo.py", keyboard=False)
         assert not loaded.problems
-        yield Submission(Access(loaded))
+        yield Submission(Access(loaded, lends=lends))
         return
     host = Host(slot_of(Path(__file__).parent), Source(path, "demo", "demo.py"))
     try:
         assert not host.loaded.problems
-        yield IsolatedSubmission(host, sys.modules[grader])
+        yield IsolatedSubmission(host, sys.modules[grader], lends=lends)
     finally:
         host.close()
 
 
 @contextmanager
-def loader(folder, *, isolated, grader):
+def loader(folder, *, isolated, grader, lends=True):
     """Makes a `submission` of a student's source; its worker ends with this block."""
     with ExitStack() as stack:
         yield lambda text: stack.enter_context(
-            opened(folder, text, isolated=isolated, grader=grader)
+            opened(folder, text, isolated=isolated, grader=grader, lends=lends)
         )
 
 

@@ -145,11 +145,9 @@ def test_objects_have_attributes_methods_and_operators(load):
                 return Node(value, parents=(self, other))
             __radd__ = __add__
             def __neg__(self): return Node(-self.value)
-            def __matmul__(self, x): return x @ x * self.value
             def __len__(self): return 3
             def __getitem__(self, key): return key
             def __setitem__(self, key, value): self.value = (key, value)
-            def __contains__(self, item): return item == self.value
             def __call__(self, x, *, twice=False): return self.value * x * (1 + twice)
             def __enter__(self): self.value += 1; return self
             def __exit__(self, *error): self.value = error[0] is not None; return False
@@ -166,10 +164,8 @@ def test_objects_have_attributes_methods_and_operators(load):
     assert (total.value, len(total.parents)) == (5, 2)
     assert total.parents[0] is two
     assert total.parents == (two, three)
-    assert ((1 + two).value, (two + 1).value, (-two).value) == (3, 3, -2)
-    assert (two @ torch.ones(2), two.half, two.name(), two.zero().value) == (4, 1.0, "node", 0)
+    assert ((-two).value, two.half, two.name(), two.zero().value) == (-2, 1.0, "node", 0)
     assert (len(two), two[1:2], two[..., None]) == (3, slice(1, 2), (..., None))
-    assert (2 in two, 5 in two) == (True, False)
     assert two(torch.ones(2), twice=True).tolist() == [4.0, 4.0]
     assert (repr(two), type(two).__name__, two.__doc__) == ("Node(2)", "Node", "A number.")
     two.value, two.extra = 7, [1]

@@ -8,6 +8,11 @@ def is_check(item: pytest.Item) -> bool:
     return item.get_closest_marker("task") is not None
 
 
+def trains(item: pytest.Item) -> bool:
+    """Whether a check passes its own models, optimizers and loaders, to see what becomes of them."""
+    return item.get_closest_marker("trains") is not None
+
+
 def is_hidden(item: pytest.Item) -> bool:
     """Whether a check stays with the instructor."""
     return item.get_closest_marker("hidden") is not None

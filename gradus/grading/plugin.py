@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "task(name, points=1, hint=''): the task that a check belongs to, and what it is worth.",
         "hidden: a check that stays with the instructor.",
         "devices(*names): of cpu, simulated and cuda, those that a check with `device` runs on.",
+        "trains: a check whose own models, optimizers and loaders the submission gets, and not copies.",
         "gpu: a test that needs a real GPU; skipped elsewhere.",
     ):
         config.addinivalue_line("markers", line)

@@ -12,6 +12,7 @@ from gradus.errors import CourseError
 from gradus.grading.devices import CUDA, case_of
 from gradus.grading.grader_file import topic_of
 from gradus.grading.journal import Journal
+from gradus.grading.marks import trains
 from gradus.grading.report import NO_WALL
 from gradus.submission.calls import Access, Submission
 from gradus.submission.loader import Loaded, load_submission
@@ -113,7 +114,11 @@ class Submissions:
             from gradus.wall.judge.isolated import IsolatedSubmission
 
             host, grader = self._host(item, reference), getattr(item, "module", None)
-            return IsolatedSubmission(host, grader, on_gpu=case_of(item) == CUDA)
-        if reference is None:
-            return Submission(Access(self.load(item)))
-        return Submission(Access(load_submission(reference, topic_of(item.path))))
+            gpu = case_of(item) == CUDA
+            return IsolatedSubmission(host, grader, on_gpu=gpu, lends=trains(item))
+        loaded = (
+            self.load(item)
+            if reference is None
+            else load_submission(reference, topic_of(item.path))
+        )
+        return Submission(Access(loaded, lends=trains(item)))

@@ -57,10 +57,11 @@ class Access:
     Attributes:
         loaded: The student's module, and what came of loading it.
         last_call: The last call of the student's code in this check.
+        lends: Whether models, optimizers and loaders are passed as they are, and not as copies, in this check.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
-        self.loaded = loaded
+    def __init__(self, loaded: Loaded, *, lends: bool = False) -> None:
+        self.loaded, self.lends = loaded, lends
         self.last_call: CallRecord | None = None
         self._signatures: dict[int, tuple[Any, inspect.Signature | None]] = {}
 
@@ -118,7 +119,7 @@ class Submission:
         names as attributes, and `args` are copies. A probe returns data, never a verdict.
         """
         self._access.last_call = None
-        return function(_Student(self._access), *copies(args, probe=True))
+        return function(_Student(self._access), *copies(args, probe=True, lend=self._access.lends))
 
 
 def access_of(submission: Submission) -> Access:
@@ -169,7 +170,7 @@ class StudentFunction:
         Tensors, arrays and containers are copied on the way in, as they would be on the way into another
         process: what the student's code does to them never reaches the check. Gradients flow back through.
         """
-        return self.call_with(*copies((args, kwargs)))
+        return self.call_with(*copies((args, kwargs), lend=self._access.lends))
 
     def call_with(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], text: str | None = None
@@ -185,7 +186,7 @@ class StudentFunction:
 
     def observe(self, *args: Any, **kwargs: Any) -> Observed:
         """Call with copies of the arguments and tell what became of them."""
-        return self.observe_with(*copies((args, kwargs)))
+        return self.observe_with(*copies((args, kwargs), lend=self._access.lends))
 
     def observe_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observed:
         """Call with these very arguments, and tell what became of them."""

@@ -67,7 +67,7 @@ class Host:
         self._judge: Judge | None = None
         self._given_up: Problem | None = None  # why there will be no worker any more
         self._told = False  # the problems of the first load; those of later ones stay here
-        self._on_gpu = False
+        self._on_gpu = self._lends = False
         self.known: set[str] = set()  # names that the submission is known to define
         self.loaded = Loaded(ModuleType(f"submission_{source.topic}"), source.path, source.shown)
         self._load()
@@ -90,15 +90,18 @@ class Host:
             raise StudentError(f"{problem.where}: {problem.message}", problem.kind)
         return self._judge
 
-    def begin(self, grader: ModuleType | None, *, on_gpu: bool = False) -> None:
-        """A new check of this grader file, perhaps on a real GPU."""
-        self._on_gpu = on_gpu
+    def begin(
+        self, grader: ModuleType | None, *, on_gpu: bool = False, lends: bool = False
+    ) -> None:
+        """A new check of this grader file, perhaps on a real GPU, which may lend its models (`trains`)."""
+        self._on_gpu, self._lends = on_gpu, lends
         if not self.loaded.sha256:
             return  # there is no file, and so no process
         with contextlib.suppress(ProcessLost, StudentError):  # the check's first call will tell
             judge = self.judge()
             if grader is not None:
                 judge.by_value(grader)
+            judge.lends = lends
             self._begin(judge)
 
     def _begin(self, judge: Judge) -> None:
@@ -184,10 +187,11 @@ class Host:
     def _start(self) -> Judge:
         self.close()
         self._worker = worker = self._slot.start_worker()
-        self._judge = Judge(
+        self._judge = judge = Judge(
             Channel(worker.socket, judge=True), interrupt=worker.interrupt, ended=self._ended
         )
-        return self._judge
+        judge.lends = self._lends
+        return judge
 
     def _take(self, told: Any) -> None:
         """Believe what the worker says of its file, as far as it is well-formed."""

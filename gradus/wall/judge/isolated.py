@@ -64,10 +64,15 @@ class IsolatedSubmission(Submission):
     _access: IsolatedAccess
 
     def __init__(
-        self, host: Host, grader: ModuleType | None = None, *, on_gpu: bool = False
+        self,
+        host: Host,
+        grader: ModuleType | None = None,
+        *,
+        on_gpu: bool = False,
+        lends: bool = False,
     ) -> None:
         super().__init__(IsolatedAccess(host))
-        host.begin(grader, on_gpu=on_gpu)
+        host.begin(grader, on_gpu=on_gpu, lends=lends)
 
     def __getattr__(self, name: str) -> "StudentFunction":
         if name.startswith("__"):

@@ -124,7 +124,9 @@ class Judge(Sending):
         next request.
         """
         self.handles.clear()
+        self.graphs.clear()
         self._lent.clear()
+        self._probes.clear()
         self._sent.clear()
         self.shared.let_go()
         self.record = None
@@ -211,6 +213,8 @@ class Judge(Sending):
         """What stands here for an object of the student's."""
         word = node.get("$")
         if word == "yours":
+            if node["n"] in self._probes:
+                raise WireError("a function of the check's that was never passed to the submission")
             return self.handles.get(node["n"])
         if word == "module":
             return self._module(node["v"])

@@ -1,20 +1,31 @@
 """What stands in the judge for a student's object: it forwards what is asked of it, and decides nothing.
 
-Comparisons, truth and conversion to numbers are never forwarded: an object whose `==` is always true, or
-whose `float()` is the expected value, is only an object here.
+Nothing that ends in a verdict or a number is forwarded: no comparison, truth, conversion or arithmetic, and
+none of a tensor's own methods such as `max`. An object whose `==` is always true, whose `float()` is the
+expected value, or that is zero whatever is taken from it, is only an object here.
 """
 
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
-from gradus.wall.wire.kinds import FORWARDED, KNOWN
+from gradus.wall.wire.kinds import FORWARDED, KNOWN, OPERATORS
 from gradus.wall.wire.nodes import WireError
 from gradus.wall.wire.peer import Asking
 
-_COMPARING = ("add", "sub", "truediv", "floordiv", "mod", "pow")  # `got - want` is a comparison
+# Methods of tensors that end in a verdict or a number, as in `(got - want).abs().max()`.
+_NAMES = (
+    "abs absolute all allclose amax amin any aminmax argmax argmin cosine_similarity count_nonzero "
+    "cumsum diff dist eq equal ge greater gt isclose isfinite isinf isnan item le less lt max mean "
+    "median min msort nanmean nansum ne neg norm numel prod quantile square std sub sum tolist "
+    "unique var"
+)
+_VERDICTS = frozenset(_NAMES.split())
+_NUMBERS = (torch.Tensor, np.ndarray, np.generic, int, float, complex)
+_DATA = (*_NUMBERS, str, bytes, list, tuple, dict, set)
 _CLASSES = 1_000  # kinds of proxies that are kept
 
 
@@ -30,7 +41,11 @@ class Remote:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in _READABLE:
             raise AttributeError(name)
-        return self._judge.request("get", self, name)
+        found = self._judge.request("get", self, name)
+        if name in _VERDICTS and found is not None and not isinstance(found, _DATA):
+            kind = type(self).__name__  # it is no tensor, and what its method says decides nothing
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+        return found
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._judge.request("set", self, name, value)
@@ -81,16 +96,18 @@ def _forward(name: str) -> Callable[..., Any]:
     return method
 
 
-def _arithmetic(name: str) -> Callable[..., Any]:
-    """An operator. With a check's own value it gives an object again: a difference that is data compares."""
+def _operator(name: str) -> Callable[..., Any]:
+    """An operator between objects of the submission's, which gives an object again."""
     forward = _forward(name)
 
-    def method(self: Any, other: Any) -> Any:
-        result = forward(self, other)
-        if not isinstance(result, Remote) and not isinstance(other, Remote):
+    def method(self: Any, *others: Any) -> Any:
+        if not all(isinstance(other, Remote) for other in others):
+            return NotImplemented  # what is expected does not go to the submission to be subtracted there
+        result = forward(self, *others)
+        if not isinstance(result, Remote):
             raise TypeError(
-                f"an object of the submission's gave data for __{name}__ with a value of the check's: "
-                "where data is expected, compare with assert_matches"
+                f"an object of the submission's gave data for __{name}__: where data is expected, compare "
+                "with assert_matches"
             )
         return result
 
@@ -103,10 +120,6 @@ def _len(self: Any) -> int:
     if type(length) is not int:
         raise WireError("a length that is no int")
     return length
-
-
-def _contains(self: Any, item: object) -> bool:
-    return self._judge.request("special", self, "contains", [item], {}) is True
 
 
 def _iter(self: Any) -> Iterator[Any]:
@@ -127,9 +140,8 @@ def _next(self: Any) -> Any:
 
 _METHODS: dict[str, Callable[..., Any]] = {
     **{name: _forward(name) for name in FORWARDED},
-    **{f"{side}{name}": _arithmetic(f"{side}{name}") for name in _COMPARING for side in ("", "r")},
+    **{name: _operator(name) for name in OPERATORS},
     "len": _len,
-    "contains": _contains,
     "iter": _iter,
     "next": _next,
 }

@@ -1,12 +1,14 @@
 """How a check's objects go to the worker: the trusted direction, so whole objects may travel."""
 
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
 from gradus.submission.calls import StudentFunction
+from gradus.submission.copies import deep_copy
 from gradus.wall.judge.proxies import Remote, asks_through, number_of
 from gradus.wall.wire.channel import Channel
 from gradus.wall.wire.handles import Message
@@ -30,6 +32,10 @@ class Sending(Peer):
         super().__init__(channel, shared)
         self._sent: dict[int, Any] = {}  # number of a whole object -> what was sent of it
         self._lent: set[tuple[str, int | None]] = set()  # what the worker may do with which number
+        self._probes: set[int] = set()  # numbers that the worker may not hand back
+        self.lends = (
+            False  # whether models, optimizers and loaders of this check are the check's own
+        )
 
     def pack(self, value: Any, message: Message) -> Node:
         """How a check's object goes to the worker."""
@@ -42,6 +48,10 @@ class Sending(Peer):
         name = import_name(value)
         if name is not None:
             return {"$": "import", "v": name}
+        if message.reply:
+            raise WireError(
+                f"a function of the check's that returns a {type(value).__name__}: no data"
+            )
         if isinstance(value, torch.Generator):
             return self._generator(value, message)
         if is_callback(value):
@@ -49,7 +59,21 @@ class Sending(Peer):
             return {"$": "callback", "n": self._lend("call", value), "name": str(called)}
         if is_iterator(value):
             return {"$": "iterator", "n": self._lend("advance", value)}
-        return self._whole(value.value if isinstance(value, Whole) else value, message)
+        if isinstance(value, Whole):
+            self._probes.add(self.handles.number(value.value))
+            return self._whole(value.value, message)
+        return self._whole(value if self.lends else self._copy(value, message), message)
+
+    def _copy(self, value: Any, message: Message) -> Any:
+        """A copy of a check's object for this call; what is the submission's own in it stays itself."""
+        if id(value) not in message.copied:
+            message.copied |= {id(part): part for part in self._of_the_submission(value)}
+        return deep_copy(value, message.copied)
+
+    def _of_the_submission(self, value: Any) -> Iterator[Any]:
+        yield from self.shared.theirs()
+        if isinstance(value, nn.Module):
+            yield from (part for part in value.modules() if isinstance(part, Remote))
 
     def _lend(self, use: str, value: Any) -> int:
         """Let the worker call a function, or advance an iterator, until the check ends; its number."""

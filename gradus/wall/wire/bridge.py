@@ -9,6 +9,9 @@ import torch
 
 from gradus.wall.wire.nodes import WireError
 
+MOST_KEPT = 1 << 30  # bytes of results that one side keeps graphs of
+_LEAST = 10_000  # bytes that a graph is counted for, however small its results are
+
 
 @dataclass(frozen=True)
 class Backward:
@@ -42,24 +45,45 @@ class Graph:
     outputs: list[torch.Tensor]
     inputs: list[torch.Tensor]
 
+    def size(self) -> int:
+        """Bytes that it keeps from being freed, about: its results are, or are made from, what was sent."""
+        return _LEAST + sum(output.nbytes for output in self.outputs)
+
 
 class Graphs:
-    """The graphs that this side keeps for the other."""
+    """The graphs that this side keeps for the other, which may forget to let them go."""
 
     def __init__(self) -> None:
         self._graphs: dict[int, Graph] = {}
         self._next = 0
+        self.size = 0  # bytes of the outputs that are kept, each at least _LEAST
 
     def add(self, outputs: list[torch.Tensor], inputs: list[torch.Tensor]) -> int:
-        """Keep a graph; its number."""
+        """Keep a graph; its number.
+
+        Raises:
+            WireError: If there are more than may be kept.
+        """
+        graph = Graph(outputs, inputs)
+        if self.size + graph.size() > MOST_KEPT:
+            raise WireError(
+                f"more than {MOST_KEPT >> 20} MB of results that gradients may be asked of"
+            )
+        self.size += graph.size()
         self._next += 1
-        self._graphs[self._next] = Graph(outputs, inputs)
+        self._graphs[self._next] = graph
         return self._next
 
     def drop(self, numbers: Sequence[int]) -> None:
         """Free graphs that the other side has let go."""
         for number in numbers:
-            self._graphs.pop(number, None)
+            graph = self._graphs.pop(number, None)
+            self.size -= graph.size() if graph is not None else 0
+
+    def clear(self) -> None:
+        """Free them all."""
+        self._graphs.clear()
+        self.size = 0
 
     def pull(self, asked: Backward) -> tuple[list[torch.Tensor | None], int | None]:
         """Gradients of a graph's inputs, and the number of a graph of them where that is asked for.

@@ -26,6 +26,8 @@ from gradus.wall.wire.nodes import (
     hexadecimal,
 )
 
+MOST_ALIKE = 64  # keys of one container with the same hash
+
 
 class Decoder:
     """Turns nodes back into values. Every byte of the body is given out at most once.
@@ -65,12 +67,16 @@ class Decoder:
             return node
         word = node.get("$")
         if word in SEQUENCES:
-            return SEQUENCES[word]([self._value(item, depth + 1) for item in _list(node["v"])])
+            parts = [self._value(item, depth + 1) for item in _list(node["v"])]
+            if word in ("set", "frozenset"):
+                _require_spread(parts)
+            return SEQUENCES[word](parts)
         if word in MAPPINGS:
             pairs = [_list(pair) for pair in _list(node["v"])]
             items = [
                 (self._value(key, depth + 1), self._value(item, depth + 1)) for key, item in pairs
             ]
+            _require_spread([key for key, _ in items])
             mapping = MAPPINGS[word]()
             for key, item in items:
                 mapping[key] = item
@@ -180,6 +186,13 @@ class Decoder:
         if self._left < 0 or place + count > len(self._body):
             raise WireError("more data promised than sent")
         return self._body[place : place + count]
+
+
+def _require_spread(keys: list[Any]) -> None:
+    """Refuse keys that were chosen to have the same hash: n of them cost n² / 2 comparisons."""
+    alike = collections.Counter(map(hash, keys))
+    if alike and max(alike.values()) > MOST_ALIKE:
+        raise WireError("keys that were chosen to have the same hash")
 
 
 def _address(data: memoryview) -> int:

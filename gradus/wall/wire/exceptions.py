@@ -28,7 +28,9 @@ class Originals:
         self._kept: list[BaseException] = []
 
     def keep(self, error: BaseException) -> int:
-        """A number for an exception."""
+        """A number for an exception. It lets go of its frames: they hold on to whatever was sent."""
+        for kept in _chain(error):
+            kept.__traceback__ = None
         self._kept = [*self._kept[-15:], error]
         return id(error)
 
@@ -37,6 +39,18 @@ class Originals:
         if type(number) is not int:
             return None
         return next((error for error in self._kept if id(error) == number), None)
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An exception, and those that led to it."""
+    chain: list[BaseException] = []
+    waiting = [error]
+    while waiting and len(chain) < 100:
+        one = waiting.pop()
+        if one is not None and not any(one is other for other in chain):
+            chain.append(one)
+            waiting += [one.__cause__, one.__context__]
+    return chain
 
 
 def describe_exception(

@@ -70,12 +70,14 @@ class Message:
 
     Args:
         copies: Tensors stand for their values, as arguments do (and not for themselves).
+        reply: It answers a request of the other side's.
     """
 
-    def __init__(self, *, copies: bool = False) -> None:
-        self.copies = copies
+    def __init__(self, *, copies: bool = False, reply: bool = False) -> None:
+        self.copies, self.reply = copies, reply
         self.inputs: list[torch.Tensor] = []  # tensors that gradients flow back to, in order
         self.outputs: list[torch.Tensor] = []  # results with a history on this side
         self.new: list[Node] = []  # tensors that are shared from now on
+        self.copied: dict[int, Any] = {}  # the memo of its deep copies
         self.objects: list[Any] = []  # whole objects, pickled together (judge to worker only)
         self.encoder: Encoder  # of this message

@@ -26,11 +26,9 @@ KNOWN: dict[str, type] = {
     "builtins.generator": types.GeneratorType,
 }
 
-_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
-FORWARDED = (
-    *("call", "len", "getitem", "setitem", "contains", "iter", "next", "enter", "exit"),
-    *("neg", "pos", "abs", *_BINARY, *(f"r{name}" for name in _BINARY)),
-)
+# What a proxy can do: special methods that end neither in a verdict nor in a number, but for a length.
+OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "neg", "pos")
+FORWARDED = ("call", "len", "getitem", "setitem", "iter", "next", "enter", "exit", *OPERATORS)
 
 
 def describe_type(value: Any) -> dict[str, Any]:

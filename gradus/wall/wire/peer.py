@@ -97,7 +97,7 @@ class Peer(Exchange):
         return [[Values(gradient) for gradient in found], graph]
 
     def _answer(self, message: dict[str, Any], body: memoryview) -> None:
-        answer = Message()
+        answer = Message(reply=True)
         words = self._decoder(body, answer).value(message["value"])
         if not isinstance(words, list) or not words or not isinstance(words[0], str):
             raise WireError("a malformed request")

@@ -138,6 +138,12 @@ class Shared:
         with torch._C.DisableTorchFunction():
             return [n for n, entry in self._living() if _learns(entry.tensor())]
 
+    def theirs(self) -> list[torch.Tensor]:
+        """The tensors that began on the other side."""
+        first = self._next % 2
+        pairs = ((n, entry.tensor()) for n, entry in self._living() if n % 2 != first)
+        return [tensor for _, tensor in pairs if tensor is not None]
+
     def drop(self, numbers: list[int]) -> None:
         """Forget tensors that the other side has let go."""
         for number in numbers:
