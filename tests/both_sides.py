@@ -11,8 +11,9 @@ import torch
 
 from gradus.submission.calls import Access, Submission
 from gradus.submission.loader import load_submission
-from gradus.wall.judge.host import Host, Source
+from gradus.wall.judge.host import Host
 from gradus.wall.judge.isolated import IsolatedSubmission
+from gradus.wall.judge.source import Source
 from gradus.wall.slots import slot_of
 
 IMPORTS = "import collections, math\nimport numpy as np, torch\nfrom torch import nn\n"

@@ -5,6 +5,18 @@ from pathlib import Path
 import pytest
 
 
+def seconds(text: str) -> float:
+    """A positive number of seconds.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError(text)
+    return number
+
+
 def add_options(group: pytest.OptionGroup) -> None:
     """Add the options of a grading run."""
     group.addoption(
@@ -34,6 +46,10 @@ def add_options(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--isolated", action="store_true",
         help="Run the submission in a process of its own, in a sandbox where this system has one.",
+    )  # fmt: skip
+    group.addoption(
+        "--limit", type=seconds, default=600.0, metavar="SECONDS",
+        help="With --isolated: what one submission may take in all, loads and checks (default: 600).",
     )  # fmt: skip
     for name in ("--gradus-journal", "--gradus-workdir"):
         group.addoption(name, type=Path, metavar="PATH", help="For gradus itself.")

@@ -33,12 +33,14 @@ def arguments(
     tasks: Iterable[str] = (),
     seed: int = 0,
     devices: Iterable[str] = (),
+    limit: float | None = None,
 ) -> list[str]:
     """pytest's command-line arguments for one topic."""
     words = [str(course.grader(topic)), "--gradus-seed", str(seed)]
     words += ["--submission", str(submission)] if submission is not None else []
     words += ["--hidden"] if hidden else []
     words += ["--isolated"] if isolated else []
+    words += ["--limit", str(limit)] if limit is not None else []
     for task in tasks:
         words += ["--task", task]
     for device in devices:

@@ -86,11 +86,12 @@ class Submissions:
 
     def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
         """The process that holds a check's submission, or the reference."""
-        from gradus.wall.judge.host import Source
+        from gradus.wall.judge.source import Source
         from gradus.wall.judge.wall import Wall
 
         if self._wall is None:
-            self._wall = Wall(self.course_of(item).root)
+            limit = self.config.getoption("--limit")
+            self._wall = Wall(self.course_of(item).root, limit=limit)
         path = reference or self.path_of(item)
         workdir: Path | None = self.config.getoption("--gradus-workdir")
         chosen: Path | None = self.config.getoption("--submission")

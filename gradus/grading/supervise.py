@@ -64,13 +64,14 @@ def grade_apart(
     workdir: Path | None = None,
     show: bool = False,
     devices: Sequence[str] = (),
+    limit: float | None = None,
 ) -> Report:
     """Grade in a process of its own; when it is lost, what it was doing is charged and the rest goes on.
 
     A check that ends its process, or hangs beyond every time limit, is an `error` or a `timeout`; the
     other checks keep their points. `workdir` is the working folder of the student's code; modules that lie
     there do not stand before the grader's own. With `isolated` the submission runs behind the wall, in a
-    third process. With `show`, pytest's output goes to this terminal.
+    third process, for at most `limit` seconds in all. With `show`, pytest's output goes to this terminal.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
@@ -81,7 +82,7 @@ def grade_apart(
         words += [f"--rootdir={course.root}", *_configuration(course)]
         words += arguments(
             course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed,
-            devices=devices,
+            devices=devices, limit=limit,
         )  # fmt: skip
         words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
         words += ["--gradus-workdir", str(workdir)] if workdir is not None else []

@@ -7,8 +7,9 @@ import torch
 
 from gradus.submission.calls import access_of
 from gradus.submission.exits import ProcessLost
-from gradus.wall.judge.host import Host, Source
+from gradus.wall.judge.host import Host
 from gradus.wall.judge.isolated import IsolatedSubmission
+from gradus.wall.judge.source import Source
 from gradus.wall.slots import slot_of
 from tests.attacks.forging_wire import TOOLS
 from tests.both_sides import opened

@@ -8,7 +8,6 @@ import time
 import pytest
 import torch
 
-from gradus.checks import assert_matches
 from gradus.wall.judge.host import Host
 from gradus.wall.judge.judge import MOST_OUTPUT, Judge
 from gradus.wall.wire.channel import Channel

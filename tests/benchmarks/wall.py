@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
-from gradus.wall.judge.host import Host, Source
+from gradus.wall.judge.host import Host
 from gradus.wall.judge.isolated import IsolatedSubmission
+from gradus.wall.judge.source import Source
 from gradus.wall.slots import slot_of
 
 SUBMISSION = "def same(x):\n    return x\n"

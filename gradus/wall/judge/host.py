@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +20,10 @@ from gradus.submission.loader import Loaded
 from gradus.submission.reading import read_source
 from gradus.submission.status import Problem, Status
 from gradus.submission.time_limit import CELL_SECONDS
+from gradus.wall.judge.budget import SECONDS, Budget
 from gradus.wall.judge.judge import Judge
+from gradus.wall.judge.source import Source, files_beside
+from gradus.wall.judge.told import read_told
 from gradus.wall.wire.channel import Channel
 from gradus.wall.wire.nodes import WireError
 
@@ -29,25 +31,6 @@ RESTARTS = 100  # statements of one file that may each end a process while it is
 GRACE_SECONDS = 30.0
 LOAD_SECONDS = 600.0  # of a whole file, however many statements it has and however they end
 BEGIN_SECONDS = 5.0  # for a worker to get ready for a check, out of the check's own time
-MOST_FILES = 2_000
-MOST_BYTES = 64 << 20  # of the files that are handed in together
-
-
-@dataclass(frozen=True)
-class Source:
-    """What was handed in.
-
-    Attributes:
-        path: The file.
-        topic: Its topic.
-        shown: What messages call the file.
-        folder: Handed in with the file: the student's code may read what lies there. None: the file alone.
-    """
-
-    path: Path
-    topic: str
-    shown: str
-    folder: Path | None = None
 
 
 class Host:
@@ -57,10 +40,19 @@ class Host:
         slot: Where workers come from.
         source: What was handed in.
         import_from: Folders that the student's code may import from.
+        limit: Seconds that the submission may take in all.
     """
 
-    def __init__(self, slot: WarmSlot, source: Source, import_from: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        slot: WarmSlot,
+        source: Source,
+        import_from: Sequence[Path] = (),
+        *,
+        limit: float = SECONDS,
+    ) -> None:
         self._slot, self._source = slot, source
+        self._budget = Budget(limit)
         self._import_from = [str(path) for path in import_from]
         self._lost: dict[str, str] = {}  # statements that ended a worker -> what to tell
         self._worker: Worker | None = None
@@ -80,6 +72,7 @@ class Host:
         """
         with contextlib.suppress(ProcessLost):  # another one takes its place
             self._await_begin()
+        self._give_up_when_spent()
         if (self._judge is None or self._judge.lost is not None) and self._given_up is None:
             self._load()
             if self._judge is not None and self._given_up is None and (self._on_gpu or active()):
@@ -129,7 +122,8 @@ class Host:
         """Give a worker so much time. What it raises must not get out: no check has asked for it."""
         judge.channel.deadline = deadline
         try:
-            yield
+            with self._budget.spending():
+                yield
         except (Exception, SubmissionExit) as error:
             raise judge.loses(WireError(f"an exception: {type(error).__name__}")) from None
         finally:
@@ -158,8 +152,8 @@ class Host:
             self._give_up(str(error))
             return
         self.loaded.sha256 = hashlib.sha256(data).hexdigest()
-        files = {**_files_beside(source), source.path.name: data}
-        deadline = time.monotonic() + LOAD_SECONDS
+        files = {**files_beside(source), source.path.name: data}
+        deadline = time.monotonic() + min(LOAD_SECONDS, self._budget.left)
         for _ in range(RESTARTS):
             judge = self._start()
             try:
@@ -168,6 +162,8 @@ class Host:
             except ProcessLost as error:
                 if not judge.loading:
                     self._give_up(str(error))
+                    return
+                if self._give_up_when_spent():
                     return
                 self._lost[judge.loading] = f"{error}; left out"
             else:
@@ -188,7 +184,10 @@ class Host:
         self.close()
         self._worker = worker = self._slot.start_worker()
         self._judge = judge = Judge(
-            Channel(worker.socket, judge=True), interrupt=worker.interrupt, ended=self._ended
+            Channel(worker.socket, judge=True),
+            interrupt=worker.interrupt,
+            ended=self._ended,
+            budget=self._budget,
         )
         judge.lends = self._lends
         return judge
@@ -196,19 +195,22 @@ class Host:
     def _take(self, told: Any) -> None:
         """Believe what the worker says of its file, as far as it is well-formed."""
         try:
-            problems, names, _ = _list(told)  # no traceback of this process has its file names
-            told = [
-                Problem(_text(where), _text(text), tuple(map(_text, _list(missing))), _kind(kind))
-                for where, text, missing, kind in map(_list, _list(problems))
-            ]
-            defined = [_text(name) for name in _list(names)]
+            problems, names = read_told(told)
             if not self._told:  # after a check a submission could tell here what that check gave it
-                self.loaded.problems[:], self.loaded.defined = told, defined
+                self.loaded.problems[:], self.loaded.defined = problems, names
         except (TypeError, ValueError):
             self._give_up("its process sent something that is no answer")
 
-    def _give_up(self, words: str) -> None:
-        self._given_up = Problem(self._source.shown, words)
+    def _give_up_when_spent(self) -> bool:
+        """Whether the submission's time is over: then there is no worker for it any more."""
+        if not self._budget.left and self._given_up is None:
+            self.close()
+            words = f"it took more than the {self._budget.seconds:g} s that it may take in all"
+            self._give_up(f"{words} (--limit), loading and all checks together", Status.TIMEOUT)
+        return not self._budget.left
+
+    def _give_up(self, words: str, kind: Status = Status.ERROR) -> None:
+        self._given_up = Problem(self._source.shown, words, kind=kind)
         if not self._told:
             self.loaded.problems[:], self.loaded.defined = [self._given_up], []
 
@@ -223,37 +225,3 @@ class Host:
         if isinstance(error, WireError):
             return f"its process sent something that is no answer ({error})"
         return ended.words
-
-
-def _list(value: Any) -> list[Any]:
-    if type(value) is not list:
-        raise TypeError("no list")
-    return value
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError("no text")
-    return value[:10_000].encode("utf-8", "backslashreplace").decode()
-
-
-def _kind(value: object) -> Status:
-    kind = Status(value)
-    return kind if kind in (Status.TODO, Status.TIMEOUT) else Status.ERROR
-
-
-def _files_beside(source: Source) -> dict[str, bytes]:
-    """The files that were handed in together with the submission."""
-    if source.folder is None:
-        return {}
-    files: dict[str, bytes] = {}
-    size = 0
-    for path in sorted(source.folder.rglob("*")):
-        inside = path.relative_to(source.folder)
-        if path.is_symlink() or not path.is_file() or any(p.startswith(".") for p in inside.parts):
-            continue
-        size += path.stat().st_size
-        if len(files) >= MOST_FILES or size > MOST_BYTES:
-            break
-        files[inside.as_posix()] = path.read_bytes()
-    return files

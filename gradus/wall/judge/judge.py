@@ -14,9 +14,11 @@ from weakref import WeakValueDictionary
 from gradus.simulated_gpu.active import active
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised
+from gradus.wall.judge.budget import Budget
 from gradus.wall.judge.modules import RemoteModule, build
 from gradus.wall.judge.proxies import Remote, proxy_class
 from gradus.wall.judge.sending import Sending
+from gradus.wall.judge.told import read_record
 from gradus.wall.wire.channel import Channel, ChannelClosed
 from gradus.wall.wire.decode import Decoder
 from gradus.wall.wire.exceptions import rebuild_exception
@@ -26,6 +28,9 @@ from gradus.wall.wire.objects import set_state
 from gradus.wall.wire.shared import Shared
 
 MOST_PROXIES = 100_000  # objects of one submission that a check may hold at a time
+MOST_CALLS = (
+    200_000  # of functions that a check passed, and of items of its iterators, in one check
+)
 MOST_OUTPUT = 1 << 20  # characters of output that are taken in one check
 FAREWELL_SECONDS = 5.0  # for a stopped worker to tell where it was
 
@@ -37,6 +42,7 @@ class Judge(Sending):
         channel: The connection.
         interrupt: Makes the worker stop what it is doing and tell where it was.
         ended: Ends the worker, and tells in words why (what went wrong here is passed in).
+        budget: Counts the time in which the worker is waited for.
     """
 
     def __init__(
@@ -45,15 +51,18 @@ class Judge(Sending):
         *,
         interrupt: Callable[[], object],
         ended: Callable[[Exception | None], str],
+        budget: Budget | None = None,
     ) -> None:
         super().__init__(channel, Shared(0, strong=False))
         self._interrupt, self._ended = interrupt, ended
+        self._budget = budget or Budget()
         self.lost: str | None = None  # what ended the worker
         self.record: tuple[str, str | None] | None = None  # the last call that a probe made
         self.loading = ""  # the statement that the worker runs while it loads
         self.beginning = False  # whether the worker has yet to say that it is ready for a check
         self._depth = 0
         self._output_left = MOST_OUTPUT
+        self._uses = 0
         self._proxies: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def request(self, operation: str, *words: Any, **settings: Any) -> Any:
@@ -67,7 +76,8 @@ class Judge(Sending):
             raise ProcessLost(self.lost)
         self._depth += 1
         try:
-            return super().request(operation, *words, **settings)
+            with self._budget.spending():
+                return super().request(operation, *words, **settings)
         except (ChannelClosed, WireError, TimeoutError) as error:
             if hasattr(error, "raised_elsewhere"):
                 raise  # a TimeoutError of the student's own
@@ -85,6 +95,8 @@ class Judge(Sending):
         try:
             super()._send(kind, value, message)
         except WireError as error:
+            if message.reply:
+                raise  # what the submission keeps from being let go is too much
             raise TypeError(
                 f"this check gives the submission something that cannot be sent: {error}. "
                 "Make it inside a probe instead: submission.probe(function, ...)"
@@ -131,6 +143,7 @@ class Judge(Sending):
         self.shared.let_go()
         self.record = None
         self._output_left = MOST_OUTPUT
+        self._uses = 0
         self._send("begin", [active() is not None, on_gpu], Message())
         self.beginning = True
 
@@ -160,9 +173,11 @@ class Judge(Sending):
             if not callable(function) or type(args) is not list or type(kwargs) is not dict:
                 raise WireError("a malformed call")
             self.require_lent("call", function)
+            self._count_use()
             return function(*args, **kwargs)
         if operation == "advance" and len(words) == 1:
             self.require_lent("advance", words[0])
+            self._count_use()
             try:
                 return [next(words[0])]
             except StopIteration:
@@ -170,6 +185,12 @@ class Judge(Sending):
         if operation == "pull" and len(words) == 6:
             return self.give_gradients(words)
         raise WireError("a request that is none of the worker's business")
+
+    def _count_use(self) -> None:
+        """Count a use of what a check lent: each costs the judge's own time."""
+        self._uses += 1
+        if self._uses > MOST_CALLS:
+            raise WireError(f"more than {MOST_CALLS} calls of functions that the check passed")
 
     def hides(self, error: BaseException) -> bool:
         """A time limit or a person's Ctrl+C ends the judge's own work."""
@@ -190,14 +211,8 @@ class Judge(Sending):
                 text = text[: self._output_left].encode("utf-8", "replace").decode()
                 self._output_left -= len(text)
                 stream.write(text)
-        record = more.get("record")
-        if record is not None:
-            if type(record) is not list or len(record) != 2:
-                raise WireError("a malformed call")
-            text, returned = record
-            if type(text) is not str or not (returned is None or type(returned) is str):
-                raise WireError("a malformed call")
-            self.record = text, returned
+        if more.get("record") is not None:
+            self.record = read_record(more["record"])
         try:
             for number, state in more.get("states", ()):
                 if number in self.handles:

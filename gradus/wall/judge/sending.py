@@ -48,9 +48,10 @@ class Sending(Peer):
         name = import_name(value)
         if name is not None:
             return {"$": "import", "v": name}
-        if message.reply:
-            raise WireError(
-                f"a function of the check's that returns a {type(value).__name__}: no data"
+        if message.reply and not self.lends:
+            kind = type(value).__name__
+            raise TypeError(
+                f"a function of the check's returned a {kind}, and may return only data"
             )
         if isinstance(value, torch.Generator):
             return self._generator(value, message)

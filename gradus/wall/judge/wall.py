@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from gradus.wall.judge.host import Host, Source
+from gradus.wall.judge.budget import SECONDS
+from gradus.wall.judge.host import Host
+from gradus.wall.judge.source import Source
 from gradus.wall.slots import slot_of
 
 
@@ -11,9 +13,11 @@ class Wall:
 
     Args:
         root: Of the kit. The student's code may read and import its `datasets/`, and nothing else of it.
+        limit: Seconds that one submission may take in all.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, limit: float = SECONDS) -> None:
+        self._limit = limit
         self._import_from = [root] if (root / "datasets").is_dir() else []
         self._slot = slot_of(root)
         self._hosts: dict[Source, Host] = {}
@@ -22,7 +26,8 @@ class Wall:
     def reached(self) -> dict[str, str]:
         """What the sandbox reaches on this machine, in words: the level, and what is shut off."""
         isolation = self._slot.isolation
-        return {"level": str(isolation.level), **isolation.details}
+        time = f"{self._limit:g} s for one submission, all loads and checks together"
+        return {"level": str(isolation.level), **isolation.details, "time": time}
 
     def host(self, source: Source) -> Host:
         """The host of a submission; that of another one loses its worker."""
@@ -30,7 +35,9 @@ class Wall:
         if known is None or known is not self._active:
             self.close()
         if known is None:
-            known = self._hosts[source] = Host(self._slot, source, self._import_from)
+            known = self._hosts[source] = Host(
+                self._slot, source, self._import_from, limit=self._limit
+            )
         self._active = known
         return known
 

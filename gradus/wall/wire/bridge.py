@@ -9,7 +9,7 @@ import torch
 
 from gradus.wall.wire.nodes import WireError
 
-MOST_KEPT = 1 << 30  # bytes of results that one side keeps graphs of
+MOST_KEPT = 256 << 20  # bytes of results that one side keeps graphs of
 _LEAST = 10_000  # bytes that a graph is counted for, however small its results are
 
 

@@ -1,0 +1,36 @@
+"""The seconds that one submission may cost, every load and every check together."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SECONDS = 600.0
+
+
+class Budget:
+    """Counts the time in which a submission's process was waited for.
+
+    Args:
+        seconds: That there are.
+    """
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
+        self._used, self._depth = 0.0, 0
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, 0 at the least."""
+        return max(0.0, self.seconds - self._used)
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """Count the block; one inside another counts once."""
+        self._depth += 1
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._used += time.monotonic() - begun

@@ -1,0 +1,41 @@
+"""What was handed in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_FILES = 2_000
+MOST_BYTES = 64 << 20  # of the files that are handed in together
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was handed in.
+
+    Attributes:
+        path: The file.
+        topic: Its topic.
+        shown: What messages call the file.
+        folder: Handed in with the file: the student's code may read what lies there. None: the file alone.
+    """
+
+    path: Path
+    topic: str
+    shown: str
+    folder: Path | None = None
+
+
+def files_beside(source: Source) -> dict[str, bytes]:
+    """The files that were handed in together with the submission."""
+    if source.folder is None:
+        return {}
+    files: dict[str, bytes] = {}
+    size = 0
+    for path in sorted(source.folder.rglob("*")):
+        inside = path.relative_to(source.folder)
+        if path.is_symlink() or not path.is_file() or any(p.startswith(".") for p in inside.parts):
+            continue
+        size += path.stat().st_size
+        if len(files) >= MOST_FILES or size > MOST_BYTES:
+            break
+        files[inside.as_posix()] = path.read_bytes()
+    return files

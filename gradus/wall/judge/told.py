@@ -1,0 +1,52 @@
+"""What a worker tells of its file and its calls: believed as far as it is well-formed."""
+
+from typing import Any
+
+from gradus.submission.status import Problem, Status
+from gradus.wall.wire.nodes import WireError
+
+
+def read_told(told: Any) -> tuple[list[Problem], list[str]]:
+    """The problems and the names of a loaded file.
+
+    Raises:
+        TypeError: If it is malformed.
+        ValueError: If it is malformed.
+    """
+    problems, names, _ = _list(told)  # no traceback of this process has its file names
+    read = [
+        Problem(_text(where), _text(text), tuple(map(_text, _list(missing))), _kind(kind))
+        for where, text, missing, kind in map(_list, _list(problems))
+    ]
+    return read, [_text(name) for name in _list(names)]
+
+
+def read_record(told: Any) -> tuple[str, str | None]:
+    """A call as a message shows it, and what it returned.
+
+    Raises:
+        WireError: If it is malformed.
+    """
+    if type(told) is not list or len(told) != 2:
+        raise WireError("a malformed call")
+    text, returned = told
+    if type(text) is not str or not (returned is None or type(returned) is str):
+        raise WireError("a malformed call")
+    return text, returned
+
+
+def _list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise TypeError("no list")
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError("no text")
+    return value[:10_000].encode("utf-8", "backslashreplace").decode()
+
+
+def _kind(value: object) -> Status:
+    kind = Status(value)
+    return kind if kind in (Status.TODO, Status.TIMEOUT) else Status.ERROR
