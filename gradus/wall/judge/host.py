@@ -160,10 +160,10 @@ class Host:
                 with self._within(judge, deadline):
                     self._take(self._ask_to_load(judge, files))
             except ProcessLost as error:
+                if self._give_up_when_spent():
+                    return
                 if not judge.loading:
                     self._give_up(str(error))
-                    return
-                if self._give_up_when_spent():
                     return
                 self._lost[judge.loading] = f"{error}; left out"
             else:
