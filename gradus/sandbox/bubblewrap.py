@@ -21,6 +21,13 @@ SYSTEM_FILES = (
     "/etc/alternatives",  # Debian's numpy finds its BLAS through it
     "/sys/devices/system/cpu",  # torch asks which instructions there are
 )
+# Bubblewrap leaves open to a root without rights what an ordinary user cannot write anyway.
+READ_ONLY_IN_PROC = ("/proc/sys",)
+COVERED_IN_PROC = (
+    *("acpi", "asound", "bus", "fs", "irq", "kcore", "keys", "key-users", "kmsg", "kpagecount"),
+    *("kpageflags", "latency_stats", "mtrr", "sched_debug", "scsi", "slabinfo", "sysrq-trigger"),
+    *("timer_list", "vmallocinfo"),
+)
 FIXED = {
     "HOME": "/scratch",
     "TMPDIR": "/tmp",  # the sandbox's own, of a set size
@@ -89,6 +96,7 @@ def command(
     # /dev/zero mapped as shared memory escapes every count of a process's memory; /dev/full cannot be mapped
     zeros = "/dev/full" if Path("/dev/full").exists() else "/dev/null"
     line += ["--dev-bind", zeros, "/dev/zero"]
+    line += _proc()
     for place, size in (
         ("/scratch", limits.scratch),
         ("/tmp", limits.temporary),
@@ -105,6 +113,19 @@ def command(
     if information is not None:
         line += ["--info-fd", str(information)]
     return [*line, "--", *words]
+
+
+def _proc() -> list[str]:
+    """Close what is left of /proc."""
+    line: list[str] = []
+    for place in READ_ONLY_IN_PROC:
+        line += ["--ro-bind", place, place]
+    for path in (Path("/proc", name) for name in COVERED_IN_PROC):
+        if path.is_dir():
+            line += ["--tmpfs", str(path), "--remount-ro", str(path)]
+        elif path.exists():
+            line += ["--ro-bind", "/dev/null", str(path)]
+    return line
 
 
 def _mounts(line: list[str], readable: Iterable[Path], hidden: Iterable[Path]) -> list[Path]:

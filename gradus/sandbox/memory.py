@@ -43,16 +43,19 @@ class Watched:
     """What a watchdog holds a tree of processes to.
 
     `sockets`: the tree has a network of its own, and what lies in its sockets counts. `processes`: how many
-    there may be, where the system itself does not hold the tree to it.
+    there may be, where the system itself does not hold the tree to it. `group`: counts memory in its stead.
     """
 
     memory: int
+    group: Group | None = None
     sockets: bool = False
     processes: int | None = None
 
 
 class Watchdog:
     """A thread of the judge that adds up what a tree of processes holds, and ends it above a limit.
+
+    Where a control group counts, it ends the whole tree as soon as the kernel has ended one process of it.
 
     Anonymous, shared, swapped and huge pages, page tables and sockets count, a page once however many
     processes have it. What a tree takes within `POLL_SECONDS` is not seen; one process alone is stopped by
@@ -66,6 +69,7 @@ class Watchdog:
         self.exceeded = False
         self.too_many = False
         self._root, self._limit, self._end, self._whole = root, limit, end, whole
+        self._kills = limit.group.kills() if limit.group is not None else 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="gradus-memory", daemon=True)
         self._thread.start()
@@ -74,14 +78,24 @@ class Watchdog:
         """End the thread, and wait for it."""
         self._over.set()
         self._thread.join()
+        self.exceeded = self.exceeded or self._was_killed()
+
+    def _was_killed(self) -> bool:
+        return self._limit.group is not None and self._limit.group.kills() > self._kills
+
+    def _is_greedy(self, processes: list[int]) -> bool:
+        limit = self._limit
+        if limit.group is not None:
+            return self._was_killed()
+        held = in_sockets(self._root) if limit.sockets else 0
+        return held + used(processes, limit.memory - held) > limit.memory
 
     def _watch(self) -> None:
-        limit = self._limit
+        limit = self._limit.processes
         while not self._over.wait(POLL_SECONDS):
             processes = [*([self._root] if self._whole else []), *descendants(self._root)]
-            held = in_sockets(self._root) if limit.sockets else 0
-            self.exceeded = held + used(processes, limit.memory - held) > limit.memory
-            self.too_many = limit.processes is not None and len(processes) > limit.processes
+            self.exceeded = self._is_greedy(processes)
+            self.too_many = limit is not None and len(processes) > limit
             if self.exceeded or self.too_many:
                 with contextlib.suppress(Exception):  # it ended meanwhile
                     self._end()

@@ -92,7 +92,6 @@ class Slot:
         self._host: ForkServer | PlainProcess | None = None
         self._worker: Worker | None = None
         self._watchdog: Watchdog | None = None
-        self._kills = 0
 
     @property
     def isolation(self) -> Isolation:
@@ -141,18 +140,15 @@ class Slot:
             channel = self._host.start(serve)
         host = self._host
         assert host is not None
-        if host.group is not None:
-            self._kills = host.group.kills()
         identity = self.isolation.identity
-        counted = identity is None or identity.counted
-        if host.group is None or not counted:
-            limit = Watched(
-                self.limits.memory,
-                sockets=self.isolation.level is not Level.PROCESS,
-                processes=None if counted else self.limits.processes,
-            )
-            whole = isinstance(host, PlainProcess)
-            self._watchdog = Watchdog(host.root, limit, host.kill, whole=whole)
+        limit = Watched(
+            self.limits.memory,
+            host.group,
+            sockets=self.isolation.level is not Level.PROCESS,
+            processes=None if identity is None or identity.counted else self.limits.processes,
+        )
+        whole = isinstance(host, PlainProcess)
+        self._watchdog = Watchdog(host.root, limit, host.kill, whole=whole)
         self._worker = Worker(self, channel)
         return self._worker
 
@@ -216,8 +212,6 @@ class Slot:
         if watchdog is not None:
             watchdog.stop()
             over, too_many = watchdog.exceeded, watchdog.too_many
-        if host is not None and host.group is not None:
-            over = over or host.group.kills() > self._kills
         if host is not None and (stopped is None or stopped.odd):
             self._host = None
             host.close()

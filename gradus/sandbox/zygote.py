@@ -68,6 +68,7 @@ class Zygote:
         self.number = 0  # of the last process before the worker
         self.imported_more = False
         self.mounts: tuple[str, ...] = ()
+        self.marks: list[str] = []
 
     def run(self) -> None:
         """Get ready, say so, and answer requests until the judge is gone."""
@@ -140,7 +141,7 @@ class Zygote:
             raise RuntimeError(
                 f"the zygote has {threads} threads after its imports; it must have one"
             )
-        self.mounts = cleaning.mount_points()
+        self.mounts, self.marks = cleaning.mount_points(), _marks()
         gc.collect()
         gc.freeze()  # workers write to no page of what they share with it
         return lacking
@@ -186,6 +187,8 @@ class Zygote:
         mounts = cleaning.mount_points()
         if mounts != self.mounts:
             odd.append("mounts have changed")
+        if _marks() != self.marks:
+            odd.append("the fork server itself was changed")
         if not odd:
             for folder in self.orders.folders:
                 odd += cleaning.empty(Path(folder), cleaning.kept_inside(Path(folder), mounts))
@@ -230,6 +233,15 @@ class Zygote:
         for process in descendants(os.getpid()):  # orphans come to it: see SUBREAPER
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
+
+
+def _marks() -> list[str]:
+    """What a worker may be able to change of this process, where both are a root without rights."""
+    marks = []
+    for name in ("oom_score_adj", "comm", "timerslack_ns", "coredump_filter"):
+        with contextlib.suppress(OSError):
+            marks.append(Path("/proc/self", name).read_text("utf-8", "replace"))
+    return marks
 
 
 def _reap_all(deadline: float, kill: Callable[[], None]) -> list[str]:
