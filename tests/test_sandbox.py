@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from gradus.sandbox import cleaning, levels, memory
-from gradus.sandbox.bubblewrap import SandboxError, command
+from gradus.sandbox import cleaning, levels
+from gradus.sandbox.bubblewrap import command
+from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.levels import Level, probe_level
 from gradus.sandbox.limits import Limits
 from gradus.sandbox.slot import Slot
+from gradus.sandbox.tasks import descendants
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is for Linux")
 SERVE_FILE = Path(__file__).parent / "sandbox_serve.py"
@@ -232,7 +234,7 @@ from tests.test_sandbox import LIMITS, SERVE, SERVE_FILE, WAYS, Slot, run, start
 slot = Slot([SERVE_FILE], LIMITS, **WAYS[{way!r}])
 worker = started(slot)
 run(worker, "import subprocess; subprocess.Popen(['sleep', '300']); answer = 1")
-from gradus.sandbox.memory import descendants
+from gradus.sandbox.tasks import descendants
 import os
 print(*descendants(os.getpid()), flush=True)
 time.sleep(300)
@@ -294,17 +296,6 @@ def test_a_worker_module_that_cannot_be_imported_is_told(boxed):
         slot.start("no_such_module:serve")
 
 
-def test_a_control_group_that_was_granted(monkeypatch, tmp_path):
-    monkeypatch.setenv(memory.GRANTED, str(tmp_path))
-    group = memory.Group.make(LIMITS)
-    assert group.version == "v1"
-    size = LIMITS.memory + memory.ZYGOTE
-    assert (group.folder / "memory.limit_in_bytes").read_text() == str(size)
-    (group.folder / "memory.oom_control").write_text("under_oom 0\noom_kill 2\n")
-    assert group.kills() == 2
-    assert group.entered(["true"])[-2:] == [str(group.folder / "cgroup.procs"), "true"]
-
-
 def test_emptying_a_folder_keeps_mounts_and_follows_no_links(tmp_path):
     top, outside = tmp_path / "top", tmp_path / "outside"
     for folder in (top / "a/mounted", top / "b/c", outside):
@@ -325,6 +316,6 @@ def test_processes_that_end_while_they_are_looked_at_do_no_harm():
     with subprocess.Popen(["sh", "-c", code], stdout=subprocess.PIPE, text=True) as shell:
         seen = {shell.pid}
         while shell.poll() is None:
-            seen.update(memory.descendants(os.getpid()))  # the watch would end with an error
+            seen.update(descendants(os.getpid()))  # the watch would end with an error
         assert shell.stdout.read() == "over\n"
     assert len(seen) > 10

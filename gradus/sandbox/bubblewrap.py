@@ -7,8 +7,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gradus.errors import GraderError
+from gradus.sandbox.errors import SandboxError
+from gradus.sandbox.identity import Identity, identities
 from gradus.sandbox.limits import Limits
+from gradus.sandbox.shown import import_path, user_packages, views
+
+__all__ = ["SandboxError", "command", "environment"]
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_FILES = (
@@ -16,6 +20,13 @@ SYSTEM_FILES = (
     "/etc/localtime",
     "/etc/alternatives",  # Debian's numpy finds its BLAS through it
     "/sys/devices/system/cpu",  # torch asks which instructions there are
+)
+# Bubblewrap leaves open to a root without rights what an ordinary user cannot write anyway.
+READ_ONLY_IN_PROC = ("/proc/sys",)
+COVERED_IN_PROC = (
+    *("acpi", "asound", "bus", "fs", "irq", "kcore", "keys", "key-users", "kmsg", "kpagecount"),
+    *("kpageflags", "latency_stats", "mtrr", "sched_debug", "scsi", "slabinfo", "sysrq-trigger"),
+    *("timer_list", "vmallocinfo"),
 )
 FIXED = {
     "HOME": "/scratch",
@@ -32,30 +43,14 @@ FIXED = {
     "MALLOC_MMAP_THRESHOLD_": "134217728",
 }
 PASSED_ON = ("PYTHONHASHSEED", "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG")
-TOO_MUCH = (
-    "/",
-    "/home",
-    "/root",
-    "/tmp",
-    "/etc",
-    "/var",
-    "/opt",
-    "/proc",
-    "/dev",
-    "/sys",
-    "/scratch",
-)
-
-
-class SandboxError(GraderError):
-    """The sandbox could not be set up as it was asked for."""
 
 
 def environment(scratch: str = "/scratch", temporary: str = "/tmp") -> dict[str, str]:
     """The whole environment of a sandboxed process: nothing of the judge's own but `PASSED_ON`."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    if site.ENABLE_USER_SITE and site.USER_BASE and Path(site.getusersitepackages()).is_dir():
+    if user_packages() is not None and site.USER_BASE is not None:
         passed["PYTHONUSERBASE"] = site.USER_BASE
+    passed["PYTHONPATH"] = import_path()
     if sys.platform == "win32":  # Python does not start without it
         passed["SYSTEMROOT"] = os.environ.get("SYSTEMROOT", r"C:\Windows")
     return {**FIXED, "HOME": scratch, "TMPDIR": temporary, **passed}
@@ -65,38 +60,43 @@ def command(
     words: Sequence[str],
     *,
     readable: Iterable[Path] = (),
+    hidden: Iterable[Path] = (),
     limits: Limits | None = None,
     information: int | None = None,
+    identity: Identity | None = None,
 ) -> list[str]:
     """The command line that runs `words` as process 1 of a sandbox of its own.
 
-    No network; a /proc, /dev, hostname and message queues of its own; the system, Python's prefixes, the
-    folder of this package and `readable` can be read; only /scratch, /tmp and /dev/shm can be written, in
-    memory and up to a size. As root no user namespace is made: the process keeps the two capabilities
-    by which it becomes another user, and gives them up when it has.
+    No network; a /proc, /dev, hostname and message queues of its own; the system, this Python, the folder of
+    this package and `readable` can be read, and nothing of `hidden` that is not one of these; only /scratch,
+    /tmp and /dev/shm can be written, in memory and up to a size.
 
     Args:
         readable: Files and folders, by absolute path; they appear at the same path.
+        hidden: Files and folders that are covered wherever they would be seen.
         information: A descriptor that bubblewrap writes the number of the process to.
+        identity: Who the process is; the best for this one's rights if None.
 
     Raises:
-        SandboxError: If there is no bubblewrap, or if a path would show too much.
+        SandboxError: If there is no bubblewrap, if a path would show too much, or if Python cannot be shown
+            without something that is to be hidden.
     """
     found = shutil.which("bwrap")
     if found is None:
         raise SandboxError("sandbox: bubblewrap is missing; apt install bubblewrap")
     limits = limits or Limits()
+    identity = identity or identities()[0]
     line = [found, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     line += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--as-pid-1"]
-    line += ["--cap-drop", "ALL"]
-    if os.geteuid() == 0:
-        line += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    else:
-        line += ["--unshare-user", "--disable-userns"]
+    line += ["--cap-drop", "ALL", *identity.options]
     line.append("--clearenv")
     for name, value in environment().items():
         line += ["--setenv", name, value]
     line += ["--proc", "/proc", "--dev", "/dev"]
+    # /dev/zero mapped as shared memory escapes every count of a process's memory; /dev/full cannot be mapped
+    zeros = "/dev/full" if Path("/dev/full").exists() else "/dev/null"
+    line += ["--dev-bind", zeros, "/dev/zero"]
+    line += _proc()
     for place, size in (
         ("/scratch", limits.scratch),
         ("/tmp", limits.temporary),
@@ -104,20 +104,49 @@ def command(
     ):
         line += ["--perms", "1777", "--size", str(size), "--tmpfs", place]
     line += _system()
-    files = [path for path in map(Path, SYSTEM_FILES) if path.exists()]
+    covered = _mounts(line, readable, hidden)
+    for device in sorted(Path("/dev").glob("nvidia*")):
+        line += ["--dev-bind", str(device), str(device)]
+    for place in ("/dev", *map(str, covered), "/"):
+        line += ["--remount-ro", place]
+    line += ["--chdir", "/scratch"]
+    if information is not None:
+        line += ["--info-fd", str(information)]
+    return [*line, "--", *words]
+
+
+def _proc() -> list[str]:
+    """Close what is left of /proc."""
+    line: list[str] = []
+    for place in READ_ONLY_IN_PROC:
+        line += ["--ro-bind", place, place]
+    for path in (Path("/proc", name) for name in COVERED_IN_PROC):
+        if path.is_dir():
+            line += ["--tmpfs", str(path), "--remount-ro", str(path)]
+        elif path.exists():
+            line += ["--ro-bind", "/dev/null", str(path)]
+    return line
+
+
+def _mounts(line: list[str], readable: Iterable[Path], hidden: Iterable[Path]) -> list[Path]:
+    """Add what is shown and covered to `line`; the folders that cover something."""
+    system = [path for path in map(Path, SYSTEM) if path.is_dir() and not path.is_symlink()]
+    files = [(path, True) for path in map(Path, SYSTEM_FILES) if path.exists()]
     made = {Path("/"), Path("/tmp"), Path("/dev"), Path("/dev/shm")}
-    for path in [*files, *_sorted_paths([*_python(), *readable])]:
+    covered = []
+    for path, is_shown in [*files, *views(system, readable, hidden).steps]:
         for outer in reversed(path.parents):
             if outer not in made:  # or bubblewrap makes it for its own user alone
                 line += ["--perms", "0755", "--dir", str(outer)]
                 made.add(outer)
-        line += ["--ro-bind", str(path), str(path)]
-    for device in sorted(Path("/dev").glob("nvidia*")):
-        line += ["--dev-bind", str(device), str(device)]
-    line += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/scratch"]
-    if information is not None:
-        line += ["--info-fd", str(information)]
-    return [*line, "--", *words]
+        if is_shown:
+            line += ["--ro-bind", str(path), str(path)]
+        elif path.is_dir():
+            line += ["--perms", "0755", "--tmpfs", str(path)]
+            covered.append(path)
+        else:
+            line += ["--ro-bind", "/dev/null", str(path)]
+    return covered
 
 
 def _system() -> list[str]:
@@ -129,40 +158,3 @@ def _system() -> list[str]:
         elif path.is_dir():
             line += ["--ro-bind", name, name]
     return line
-
-
-def _python() -> list[Path]:
-    """Where this Python, its packages and this package lie: the folders themselves, never what is around."""
-    paths = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)}
-    if site.ENABLE_USER_SITE:
-        paths.add(Path(site.getusersitepackages()))
-    paths.add(Path(__file__).parent.parent)
-    link = Path(sys.executable)
-    for _ in range(40):  # an environment's python is a chain of links, each of which must be there
-        paths.add(link)
-        if not link.is_symlink():
-            break
-        link = Path(os.path.normpath(link.parent / link.readlink()))
-    return [path for path in paths if path.exists()]
-
-
-def _sorted_paths(paths: Iterable[Path]) -> list[Path]:
-    """Absolute paths, outer ones first, without those that an outer one already shows.
-
-    Raises:
-        SandboxError: If one is missing or would show far more than was meant.
-    """
-    shown: list[Path] = []
-    every = {Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100  links are kept as they are
-    for path in sorted(every, key=lambda path: len(path.parts)):
-        if str(path) in TOO_MUCH or path == Path.home():
-            raise SandboxError(
-                f"sandbox: {path} would be readable by submissions, and that is too much; "
-                "name the files that they need, or install Python and gradus in a folder of their own"
-            )
-        if not path.exists():
-            raise SandboxError(f"sandbox: {path} is to be readable by submissions and is not there")
-        outer = [Path("/usr"), *shown]
-        if not any(path == one or one in path.parents for one in outer):
-            shown.append(path)
-    return shown

@@ -14,9 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradus.sandbox import cleaning, memory
-from gradus.sandbox.bubblewrap import SandboxError, command, environment
-from gradus.sandbox.levels import Level, unused_user, words
+from gradus.sandbox import cleaning
+from gradus.sandbox.bubblewrap import command, environment
+from gradus.sandbox.errors import SandboxError
+from gradus.sandbox.groups import Group
+from gradus.sandbox.identity import Identity, identities
+from gradus.sandbox.levels import Level, words
 from gradus.sandbox.limits import Limits, tasks_of_user
 from gradus.sandbox.orders import Orders
 
@@ -34,6 +37,15 @@ class Stopped:
     overfull: bool = False  # it made files without end
 
 
+@dataclass(frozen=True)
+class View:
+    """What workers may see besides the system and Python, what they may not, and who they are."""
+
+    readable: tuple[Path, ...] = ()
+    hidden: tuple[Path, ...] = ()
+    identity: Identity | None = None
+
+
 class ForkServer:
     """A running zygote. Its requests may come from several threads.
 
@@ -41,17 +53,17 @@ class ForkServer:
         SandboxError: If it does not get ready; with the end of what it wrote to stderr.
     """
 
-    def __init__(self, level: Level, readable: Sequence[Path], limits: Limits, serve: str) -> None:
+    def __init__(self, level: Level, view: View, limits: Limits, serve: str) -> None:
         """`serve` is imported ahead of the workers that will run it."""
         self._lock = threading.Lock()
         self._limits, self._serve = limits, serve
         self._folder = tempfile.TemporaryDirectory(prefix="gradus-", ignore_cleanup_errors=True)
         self._log = Path(self._folder.name, "stderr")
-        self.group = memory.Group.make(limits)
+        self.group = Group.make(limits)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reading, writing = os.pipe()
         try:
-            line, variables = self._line(level, readable, theirs.fileno(), writing)
+            line, variables = self._line(level, view, theirs.fileno(), writing)
             inherited = (theirs.fileno(), *([] if level is Level.PROCESS else [writing]))
             self._process = _spawn(line, variables, self._log, inherited)
         except BaseException:
@@ -70,9 +82,12 @@ class ForkServer:
             self.close()
             raise
         self.lacking = str(ready["lacking"])
+        if self.group is not None:
+            self.group = self.group.of_process(self.root)
+            self.group.settle()
 
     def _line(
-        self, level: Level, readable: Sequence[Path], control: int, information: int
+        self, level: Level, view: View, control: int, information: int
     ) -> tuple[list[str], dict[str, str]]:
         orders = Orders(
             control=control,
@@ -89,13 +104,19 @@ class ForkServer:
             line, variables = words(orders), environment(str(scratch), str(scratch))
         else:
             others = tasks_of_user(os.getuid()) if os.geteuid() and _counts_across() else 0
-            orders = replace(orders, user=unused_user(), others=others)
-            if orders.user is not None:
-                _check_readable(readable)
+            identity = (view.identity or identities()[0]).drawn_anew()
+            orders = replace(orders, user=identity.becomes, others=others)
+            if identity.becomes is not None or identity.starts_as is not None:
+                _check_readable(view.readable)
             line = command(
-                words(orders), readable=readable, limits=self._limits, information=information
+                words(orders),
+                readable=view.readable,
+                hidden=view.hidden,
+                limits=self._limits,
+                information=information,
+                identity=identity,
             )
-            variables = environment()
+            line, variables = identity.started(line), environment()
         return (self.group.entered(line) if self.group else line), variables
 
     def start(self, serve: str) -> socket.socket:

@@ -2,25 +2,25 @@
 
 import functools
 import json
-import os
 import platform
-import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 from gradus.sandbox import memory
-from gradus.sandbox.bubblewrap import SandboxError, command, environment
+from gradus.sandbox.bubblewrap import command, environment
+from gradus.sandbox.errors import SandboxError
+from gradus.sandbox.identity import Identity, identities
 from gradus.sandbox.orders import Orders
+from gradus.sandbox.remedies import remedy_for
+from gradus.sandbox.shown import user_packages
 
-__all__ = ["Isolation", "Level", "SandboxError", "describe", "probe_level", "unused_user"]
+__all__ = ["Isolation", "Level", "SandboxError", "describe", "probe_level"]
 
 PROBE_SECONDS = 60.0
-FIRST_UNUSED_USER = 1_000_000_000  # far above what systems and directories give out
 
 
 class Level(str, Enum):
@@ -44,6 +44,7 @@ class Isolation:
 
     level: Level
     details: dict[str, str] = field(default_factory=dict)
+    identity: Identity | None = None  # of those that were tried, where there is a sandbox
 
     def __str__(self) -> str:
         return (
@@ -60,38 +61,40 @@ def probe_level() -> Isolation:
     if shutil.which("bwrap") is None:
         why, remedy = "bubblewrap is missing", "apt install bubblewrap"
         return describe(Level.PROCESS, filtered=bare, why=why, remedy=remedy)
-    try:
-        orders = Orders(user=unused_user(), probe=True)
-        inside, why = _try(command(words(orders)), namespace=True)
-    except SandboxError as error:
-        return describe(Level.PROCESS, filtered=bare, why=str(error))
-    if inside:
-        return describe(Level.SANDBOX, filtered=True)
-    if why.startswith("filter: "):
-        why, _, remedy = why.removeprefix("filter: ").partition(": ")
-        return describe(Level.NAMESPACES, filtered=False, why=why, remedy=remedy)
-    return describe(Level.PROCESS, filtered=bare, why=why or bare_why, remedy=_remedy(why))
+    why = ""
+    for identity in identities():
+        try:
+            line = command(words(Orders(user=identity.becomes, probe=True)), identity=identity)
+        except SandboxError as error:
+            return describe(Level.PROCESS, filtered=bare, why=str(error))
+        inside, said = _try(identity.started(line), namespace=True)
+        if inside:
+            return describe(Level.SANDBOX, filtered=True, identity=identity)
+        if said.startswith("filter: "):
+            why, _, remedy = said.removeprefix("filter: ").partition(": ")
+            return describe(
+                Level.NAMESPACES, filtered=False, why=why, remedy=remedy, identity=identity
+            )
+        why = why or said
+    return describe(
+        Level.PROCESS, filtered=bare, why=why or bare_why, remedy=remedy_for(why or "unknown")
+    )
 
 
 def words(orders: Orders) -> list[str]:
     """The command line of a zygote, in a sandbox or without one."""
-    return [sys.executable, "-s", "-m", "gradus.sandbox.zygote", orders.text()]
-
-
-def unused_user() -> int | None:
-    """A number that no user has and no other slot draws, where this process may become anybody."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return None
-    first, last = 60_001, 65_000  # what a container with a map of its own still knows
-    for line in Path("/proc/self/uid_map").read_text("ascii").splitlines():
-        inside, _, count = (int(word) for word in line.split())
-        if inside <= FIRST_UNUSED_USER and inside + count > 2 * FIRST_UNUSED_USER:
-            first, last = FIRST_UNUSED_USER, 2 * FIRST_UNUSED_USER
-    return first + secrets.randbelow(last - first)
+    alone = ["-s"] if user_packages() is None else []
+    return [sys.executable, *alone, "-m", "gradus.sandbox.zygote", orders.text()]
 
 
 def describe(
-    level: Level, *, filtered: bool, why: str = "", remedy: str = "", once: bool = False
+    level: Level,
+    *,
+    filtered: bool,
+    why: str = "",
+    remedy: str = "",
+    once: bool = False,
+    identity: Identity | None = None,
 ) -> Isolation:
     """`level` in words. `filtered`: the filter is loaded. `once`: a new process for each worker."""
     boxed = level is not Level.PROCESS
@@ -102,20 +105,14 @@ def describe(
         else "everything that the judge may read and write",
         "network": "none" if boxed or filtered else "open",
         "system calls": "filtered (seccomp)" if filtered else "all",
-        "memory": memory.probe(granted=not once),
-        "user": _user(boxed),
+        "memory": memory.probe(groups=not once),
+        "user": identity.words if identity is not None else "the judge's own",
     }
     if level is not Level.SANDBOX:
         details["why"] = why or "this level was asked for"
     if remedy:
         details["remedy"] = remedy
-    return Isolation(level, details)
-
-
-def _user(boxed: bool) -> str:
-    if not boxed:
-        return "the judge's own"
-    return "one of its own" if unused_user() is not None else "the judge's own, without its rights"
+    return Isolation(level, details, identity)
 
 
 def _try(line: list[str], *, namespace: bool) -> tuple[bool, str]:
@@ -141,18 +138,3 @@ def _try(line: list[str], *, namespace: bool) -> tuple[bool, str]:
         said = done.stderr.strip().splitlines()
         return False, said[-1] if said else f"it ended with exit code {done.returncode}"
     return not lacking, f"filter: {lacking}" if lacking else ""
-
-
-def _remedy(why: str) -> str:
-    """What to do about bubblewrap's own words."""
-    if "Unknown option" in why:
-        return "install bubblewrap 0.8 or newer (Ubuntu 24.04, Debian 12)"
-    if "No space left" in why or "user.max_user_namespaces" in why:
-        return "sysctl -w user.max_user_namespaces=15000, or run as root"
-    if "permission" in why.lower() or "permitted" in why.lower():
-        return (
-            "allow user namespaces (sysctl -w kernel.unprivileged_userns_clone=1; on Ubuntu 24.04 "
-            "kernel.apparmor_restrict_unprivileged_userns=0; in Docker --security-opt seccomp=unconfined "
-            "--security-opt systempaths=unconfined), or run as root"
-        )
-    return "run `bwrap --unshare-all --ro-bind / / true` to see what it lacks"

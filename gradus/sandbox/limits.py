@@ -29,7 +29,7 @@ class Limits:
         100_000  # in the three folders together: an empty file takes the kernel's memory too
     )
     processes: int = 64  # and threads
-    open_files: int = 512
+    open_files: int = 256  # of one process
     cpu_seconds: int = 3600  # of one process: the judge's own time limits end it long before
 
     def __post_init__(self) -> None:
@@ -57,9 +57,11 @@ def apply(limits: Limits, *, others: int = 0) -> None:
         "RLIMIT_NPROC": limits.processes + others,
         "RLIMIT_NOFILE": limits.open_files,
         "RLIMIT_CPU": limits.cpu_seconds,
+        "RLIMIT_SIGPENDING": 1024,  # signals and timers in the kernel
     }
     if not Path("/dev/nvidiactl").exists():  # CUDA reserves far more addresses than there is memory
         ceilings["RLIMIT_AS"] = _address_space() + limits.memory
+        ceilings["RLIMIT_MEMLOCK"] = MEBIBYTE
     for name, ceiling in ceilings.items():
         kind = getattr(resource, name, None)
         if kind is None:

@@ -9,8 +9,8 @@ import time
 
 from gradus.sandbox import limits, seccomp
 from gradus.sandbox.child import function
-from gradus.sandbox.memory import descendants
 from gradus.sandbox.orders import Orders
+from gradus.sandbox.tasks import descendants
 
 
 def serve_once(orders: Orders) -> int:

@@ -12,12 +12,13 @@ import tempfile
 from pathlib import Path
 
 from gradus.sandbox import cleaning
-from gradus.sandbox.bubblewrap import SandboxError, environment
+from gradus.sandbox.bubblewrap import environment
+from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.fork_server import READY_SECONDS, Stopped
 from gradus.sandbox.levels import words
 from gradus.sandbox.limits import Limits, tasks_of_user
-from gradus.sandbox.memory import descendants
 from gradus.sandbox.orders import Orders
+from gradus.sandbox.tasks import descendants
 
 END_SECONDS = 10.0
 

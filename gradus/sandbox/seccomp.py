@@ -6,6 +6,8 @@ import os
 import socket
 from typing import Any
 
+from gradus.sandbox import newer_calls
+
 ALWAYS = (  # noqa: SIM905  one to a line would be a page
     "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd mount umount "
     "umount2 pivot_root chroot setns unshare open_tree open_tree_attr move_mount fsopen "
@@ -16,6 +18,8 @@ ALWAYS = (  # noqa: SIM905  one to a line would be a page
     "init_module finit_module delete_module swapon swapoff reboot quotactl quotactl_fd acct "
     "syslog vhangup iopl ioperm settimeofday clock_settime clock_settime64 clock_adjtime "
     "clock_adjtime64 adjtimex stime sethostname setdomainname migrate_pages move_pages "
+    "vmsplice io_setup landlock_create_ruleset lookup_dcookie uselib modify_ldt nfsservctl "
+    "statmount listmount lsm_set_self_attr file_setattr "
 ).split()
 OF_OTHERS = (  # allowed on the caller itself, whose number may be given as 0
     "prlimit64",
@@ -34,6 +38,9 @@ NAMESPACES = (
     0x4000_0000,  # CLONE_NEWNET
 )
 TYPE_INTO_TERMINAL = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+SIZE_OF_BUFFER = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and what a root has of them
+SIZE_OF_PIPE = 1031  # F_SETPIPE_SZ
+HUGE_PAGES = 0x4_0000  # MAP_HUGETLB: in no count of a process's memory
 SHARED_ANONYMOUS = (0x21, 0x23)  # MAP_SHARED or MAP_SHARED_VALIDATE, with MAP_ANONYMOUS
 MAP_TYPE_AND_ANONYMOUS = 0x2F
 
@@ -41,8 +48,9 @@ MAP_TYPE_AND_ANONYMOUS = 0x2F
 def load(*, shared_anonymous: bool = True) -> None:
     """Load the filter into this process; it and whatever it starts can never take it off again.
 
-    Forbidden calls fail with EPERM. Calls of another architecture (32-bit, x32) kill the process, since the
-    numbers mean something else there. Nothing gains privileges any more by being executed (setuid).
+    Forbidden calls fail with EPERM, and those newer than the list with ENOSYS. Calls of another architecture
+    (32-bit, x32) kill the process, since the numbers mean something else there. Nothing gains privileges any
+    more by being executed (setuid).
 
     Args:
         shared_anonymous: Allow shared memory without a file. A watchdog cannot see such pages once they are
@@ -85,10 +93,19 @@ def load(*, shared_anonymous: bool = True) -> None:
     deny("clone3", action=library.ERRNO(errno.ENOSYS))
     for request in TYPE_INTO_TERMINAL:
         deny("ioctl", argument(1, library.MASKED_EQ, request, 0xFFFF_FFFF))
+    for option in SIZE_OF_BUFFER:  # what lies in them is in no count of a process's memory
+        deny(
+            "setsockopt",
+            argument(1, library.MASKED_EQ, socket.SOL_SOCKET, 0xFFFF_FFFF),
+            argument(2, library.MASKED_EQ, option, 0xFFFF_FFFF),
+        )
+    deny("fcntl", argument(1, library.MASKED_EQ, SIZE_OF_PIPE, 0xFFFF_FFFF))
+    deny("mmap", argument(3, library.MASKED_EQ, HUGE_PAGES, HUGE_PAGES))
     if not shared_anonymous:
         for kind in SHARED_ANONYMOUS:
             deny("mmap", argument(3, library.MASKED_EQ, kind, MAP_TYPE_AND_ANONYMOUS))
     wall.load()
+    newer_calls.refuse_from(newer_calls.first_unknown(library))
 
 
 def try_to_load(*, shared_anonymous: bool = True) -> str:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from gradus.sandbox.bubblewrap import SandboxError
-from gradus.sandbox.fork_server import ForkServer, Stopped
+from gradus.sandbox.errors import SandboxError
+from gradus.sandbox.fork_server import ForkServer, Stopped, View
 from gradus.sandbox.levels import Isolation, Level, describe, probe_level
 from gradus.sandbox.limits import GIBIBYTE, MEBIBYTE, Limits
-from gradus.sandbox.memory import Watchdog
+from gradus.sandbox.memory import Watchdog, Watched, described
 from gradus.sandbox.plain_process import PlainProcess
 
 PATIENCE_SECONDS = 2.0  # for a worker that has closed its channel to end by itself
@@ -74,22 +74,24 @@ class Slot:
         limits: Limits | None = None,
         level: Level | None = None,
         *,
+        hidden: Sequence[Path] = (),
         fork_server: bool = sys.platform == "linux",
     ) -> None:
         """`readable`: files and folders that workers may read, besides Python and gradus.
 
-        `level` asks for one level and no other; None takes the best. Without `fork_server` each worker is a
-        new process that imports torch, at `Level.PROCESS`: all there is outside Linux.
+        `hidden`: those that they may not, wherever they lie; what is readable within stays so. `level` asks
+        for one level and no other; None takes the best. Without `fork_server` each worker is a new process
+        that imports torch, at `Level.PROCESS`: all there is outside Linux.
         """
         self.limits = limits or Limits()
         self._readable = tuple(Path(path).absolute() for path in readable)
+        self._hidden = tuple(Path(path).absolute() for path in hidden)
         self._level = level
         self._fork_server = fork_server
         self._isolation: Isolation | None = None
         self._host: ForkServer | PlainProcess | None = None
         self._worker: Worker | None = None
         self._watchdog: Watchdog | None = None
-        self._kills = 0
 
     @property
     def isolation(self) -> Isolation:
@@ -112,12 +114,13 @@ class Slot:
             return best
         assert self._level is not None
         if not self._fork_server or order.index(self._level) < order.index(best.level):
-            raise SandboxError(
-                f"sandbox: level {self._level} was asked for, and here is "
-                f"{best if self._fork_server else 'only process, without a fork server'}"
-            )
+            raise SandboxError(_out_of_reach(self._level, best, fork_server=self._fork_server))
         filtered = self._level is not Level.NAMESPACES
-        return describe(self._level, filtered=filtered and best.details["system calls"] != "all")
+        return describe(
+            self._level,
+            filtered=filtered and best.details["system calls"] != "all",
+            identity=best.identity if self._level is not Level.PROCESS else None,
+        )
 
     def start(self, serve: str) -> Worker:
         """A new worker, which runs `serve` ("module:function" or "/path/to/file.py:function") on its channel.
@@ -137,11 +140,15 @@ class Slot:
             channel = self._host.start(serve)
         host = self._host
         assert host is not None
-        if host.group is not None:
-            self._kills = host.group.kills()
-        else:
-            whole = isinstance(host, PlainProcess)
-            self._watchdog = Watchdog(host.root, self.limits.memory, host.kill, whole=whole)
+        identity = self.isolation.identity
+        limit = Watched(
+            self.limits.memory,
+            host.group,
+            sockets=self.isolation.level is not Level.PROCESS,
+            processes=None if identity is None or identity.counted else self.limits.processes,
+        )
+        whole = isinstance(host, PlainProcess)
+        self._watchdog = Watchdog(host.root, limit, host.kill, whole=whole)
         self._worker = Worker(self, channel)
         return self._worker
 
@@ -149,12 +156,13 @@ class Slot:
         isolation = self.isolation
         if not self._fork_server:
             return PlainProcess(self.limits)
-        host = ForkServer(isolation.level, self._readable, self.limits, serve)
+        view = View(self._readable, self._hidden, isolation.identity)
+        host = ForkServer(isolation.level, view, self.limits, serve)
         if host.lacking and isolation.level is Level.SANDBOX:
             host.close()
             raise SandboxError(f"sandbox: no system-call filter after all: {host.lacking}")
-        memory = f"cgroup {host.group.version}" if host.group is not None else "watchdog"
-        self._isolation = replace(isolation, details={**isolation.details, "memory": memory})
+        details = {**isolation.details, "memory": described(host.group)}
+        self._isolation = replace(isolation, details=details)
         return host
 
     def restart(self) -> None:
@@ -200,16 +208,26 @@ class Slot:
         if host is not None:
             with contextlib.suppress(SandboxError):
                 stopped = host.stop(patience)
-        over = False
+        over = too_many = False
         if watchdog is not None:
             watchdog.stop()
-            over = watchdog.exceeded
-        elif host is not None and host.group is not None:
-            over = host.group.kills() > self._kills
+            over, too_many = watchdog.exceeded, watchdog.too_many
         if host is not None and (stopped is None or stopped.odd):
             self._host = None
             host.close()
+        if too_many:
+            code = stopped.code if stopped is not None else None
+            return Ended(f"it started more than {self.limits.processes} processes", code)
         return _ended(stopped, self.limits, over_memory=over)
+
+
+def _out_of_reach(level: Level, best: Isolation, *, fork_server: bool) -> str:
+    """Why a level that was asked for cannot be had, and what to do."""
+    words = f"sandbox: level {level} was asked for, and here is only {best.level}"
+    if not fork_server:
+        return f"sandbox: level {level} was asked for, and here is only process: no fork server"
+    why, remedy = best.details.get("why", ""), best.details.get("remedy", "")
+    return f"{words}: {why}{f'; {remedy}' if remedy else ''}"
 
 
 def _ended(stopped: Stopped | None, limits: Limits, *, over_memory: bool) -> Ended:

@@ -5,17 +5,25 @@ import concurrent.futures
 from collections.abc import Sequence
 from pathlib import Path
 
+from gradus.sandbox.levels import Level
 from gradus.sandbox.slot import Slot, Worker
 
-_slots: dict[tuple[tuple[Path, ...], str], "WarmSlot"] = {}
+_slots: dict[tuple[tuple[Path, ...], tuple[Path, ...], str, Level | None], "WarmSlot"] = {}
 
 
 class WarmSlot(Slot):
     """A slot for workers that all run the same function; the first may be started ahead of its use."""
 
-    def __init__(self, readable: Sequence[Path], serve: str) -> None:
+    def __init__(
+        self,
+        readable: Sequence[Path],
+        serve: str,
+        *,
+        hidden: Sequence[Path] = (),
+        level: Level | None = None,
+    ) -> None:
         """`serve` is what its workers run: "module:function" or "/path/to/file.py:function"."""
-        super().__init__(readable)
+        super().__init__(readable, level=level, hidden=hidden)
         self._serve = serve
         self._ahead: concurrent.futures.Future[Worker] | None = None
 
@@ -43,10 +51,29 @@ class WarmSlot(Slot):
         super().close()
 
 
-def warm_slot(readable: Sequence[Path], serve: str) -> WarmSlot:
-    """This process's slot for workers that run `serve` and may read these folders; closed when it ends."""
-    key = tuple(readable), serve
+def warm_slot(
+    readable: Sequence[Path],
+    serve: str,
+    *,
+    hidden: Sequence[Path] = (),
+    level: Level | None = None,
+) -> WarmSlot:
+    """This process's slot for workers that run `serve`; closed when this process ends.
+
+    Args:
+        readable: What they may read.
+        serve: "module:function" or "/path/to/file.py:function".
+        hidden: What they may not, wherever it lies.
+        level: This one and no other; the best that there is if None.
+
+    Raises:
+        SandboxError: If that level is out of reach here; with why, and the remedy.
+    """
+    key = tuple(readable), tuple(hidden), serve, level
     if key not in _slots:
-        _slots[key] = WarmSlot(readable, serve)
-        atexit.register(_slots[key].close)
+        slot = WarmSlot(readable, serve, hidden=hidden, level=level)
+        if level is not None:
+            _ = slot.isolation  # raises here what `start` would raise later
+        _slots[key] = slot
+        atexit.register(slot.close)
     return _slots[key]

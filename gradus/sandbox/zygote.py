@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gradus.sandbox import cleaning, memory, seccomp
+from gradus.sandbox import cleaning, seccomp
 from gradus.sandbox.child import (
     DUMPABLE,
     PDEATHSIG,
@@ -30,10 +30,12 @@ from gradus.sandbox.child import (
     prctl,
 )
 from gradus.sandbox.orders import Orders
+from gradus.sandbox.tasks import descendants, last_number
 
 # By the first `autograd.grad(grad_outputs=...)` of a process: 0.5 to 1 s.
 IMPORTED_LATER = ("torch.fx.experimental.symbolic_shapes",)
 POLL_SECONDS = 0.2  # between looks at how many files a worker has made
+FORKS = 64  # by one worker. Numbers of processes go on, and would tell the next worker something
 CLEAN_SECONDS = 5.0  # to be rid of everything that a worker has left
 
 
@@ -63,8 +65,10 @@ class Zygote:
         self.code: int | None = None
         self.overfull = False
         self.started = 0  # workers so far
+        self.number = 0  # of the last process before the worker
         self.imported_more = False
         self.mounts: tuple[str, ...] = ()
+        self.marks: list[str] = []
 
     def run(self) -> None:
         """Get ready, say so, and answer requests until the judge is gone."""
@@ -137,7 +141,7 @@ class Zygote:
             raise RuntimeError(
                 f"the zygote has {threads} threads after its imports; it must have one"
             )
-        self.mounts = cleaning.mount_points()
+        self.mounts, self.marks = cleaning.mount_points(), _marks()
         gc.collect()
         gc.freeze()  # workers write to no page of what they share with it
         return lacking
@@ -148,6 +152,7 @@ class Zygote:
         (channel,) = descriptors
         self.code, self.overfull = None, False
         self.started += 1
+        self.number = last_number()
         self.worker = os.fork()
         if self.worker == 0:
             be_worker(channel, str(request["serve"]), self.orders)
@@ -177,9 +182,13 @@ class Zygote:
         ended = self.code
         odd = _reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
         self.worker = 0
+        if self.orders.namespace and not 0 <= last_number() - self.number <= FORKS + 1:
+            odd.append(f"it started more than {FORKS} processes")
         mounts = cleaning.mount_points()
         if mounts != self.mounts:
             odd.append("mounts have changed")
+        if _marks() != self.marks:
+            odd.append("the fork server itself was changed")
         if not odd:
             for folder in self.orders.folders:
                 odd += cleaning.empty(Path(folder), cleaning.kept_inside(Path(folder), mounts))
@@ -221,9 +230,18 @@ class Zygote:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)  # everything in the namespace but process 1
             return
-        for process in memory.descendants(os.getpid()):  # orphans come to it: see SUBREAPER
+        for process in descendants(os.getpid()):  # orphans come to it: see SUBREAPER
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
+
+
+def _marks() -> list[str]:
+    """What a worker may be able to change of this process, where both are a root without rights."""
+    marks = []
+    for name in ("oom_score_adj", "comm", "timerslack_ns", "coredump_filter"):
+        with contextlib.suppress(OSError):
+            marks.append(Path("/proc/self", name).read_text("utf-8", "replace"))
+    return marks
 
 
 def _reap_all(deadline: float, kill: Callable[[], None]) -> list[str]:
