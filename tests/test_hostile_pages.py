@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from gradus.classroom.safe_html import as_text, safe_html, safe_markdown
+from gradus.classroom.safe_html import as_text, safe_markdown
 from tests.browser import listening, open_page
 from tests.hostile import HOSTILE, KEPT, commands, forged, steers
 from tests.nbgrader_course import Classroom, as_bytes, cell_of, filled, right_answers
@@ -77,8 +77,16 @@ class Pages:
 
 def hostile_notebook(released, right, beacon):
     """The right answers among cells that attack."""
-    v4 = nbformat.v4
     notebook = filled(released, right)
+    notebook.cells += attacking_cells(beacon)
+    notebook.metadata["title"] = f"</title><script>{JS}</script>"
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    return notebook
+
+
+def attacking_cells(beacon):
+    """One cell for each way to attack a page."""
+    v4 = nbformat.v4
     here = [v4.new_markdown_cell(text.replace("BEACON", beacon)) for text in MARKDOWN]
     here.append(v4.new_markdown_cell(f"![a](attachment:a) <img src='attachment:a'>"))
     here[-1]["attachments"] = {"a": {"image/svg+xml": base64.b64encode(SVG.encode()).decode(), "text/html": "x"}}
@@ -86,13 +94,9 @@ def hostile_notebook(released, right, beacon):
     raw[0].metadata["raw_mimetype"] = raw[1].metadata["format"] = "text/html"
     code = v4.new_code_cell(f"x = 1  # <script>{JS}</script> \u202e\n'</pre><script>{JS}</script>'")
     code.outputs = outputs(beacon)
-    code.metadata = {"tags": [f"<script>{JS}</script>"], "name": "x"}
-    notebook.cells += [*here, *raw, code]
+    code.metadata = nbformat.from_dict({"tags": ["<script>document.title=1</script>"], "name": "x"})
     raising = v4.new_code_cell(f"raise ValueError({HOSTILE!r} + {f'</pre><script>{JS}</script>'!r})")
-    notebook.cells.append(raising)
-    notebook.metadata["title"] = f"</title><script>{JS}</script>"
-    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
-    return notebook
+    return [*here, *raw, code, raising]
 
 
 def outputs(beacon):
@@ -180,7 +184,7 @@ def test_what_is_shown_is_cleaned_again_where_the_graded_notebook_was_not(pages)
     path = pages.autograded("hostile")
     before = path.read_bytes()
     dirty = nbformat.read(path, as_version=4)
-    dirty.cells += hostile_notebook(dirty, {}, pages.beacon).cells
+    dirty.cells += attacking_cells(pages.beacon)
     for cell in dirty.cells:
         cell.pop("id", None)
     path.write_bytes(as_bytes(dirty))
@@ -227,7 +231,6 @@ def test_graded_notebooks_themselves_are_clean(pages):
             assert "attachments" not in cell
             if cell.cell_type == "markdown":
                 assert safe_markdown(cell.source) == cell.source
-                assert safe_html(cell.source[44:-6]).count("<") == cell.source[44:-6].count("<")
                 assert not steers(cell.source)
             else:
                 texts = [o.data["text/html"] for o in cell.outputs if "data" in o]
