@@ -18,7 +18,9 @@ _ALWAYS = _CONTROLS + _DIRECTIONS + _INVISIBLE + _NO_TEXT
 # These belong to some letters and emoji, and are invisible anywhere else.
 _JOINERS = r"\u200c\u200d"
 _SELECTORS = r"\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
-_MARKS = r"\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_MARKS = (
+    r"\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
 _LETTER = rf"[^\x00-\xa0{_ALWAYS}{_JOINERS}{_SELECTORS}{_MARKS}]"  # never escaped itself
 
 _HIDDEN = re.compile(

@@ -14,32 +14,34 @@ from tests.browser import listening, open_page
 from tests.hostile import HOSTILE, KEPT, commands, forged, steers
 from tests.nbgrader_course import Classroom, as_bytes, cell_of, filled, right_answers
 
-PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 JS = "document.documentElement.setAttribute('data-hacked',1);document.title='hacked';fetch('BEACON/js')"
 SVG = f"<svg xmlns='http://www.w3.org/2000/svg' onload=\"{JS}\"><script>{JS}</script></svg>"
 MARKDOWN = [
     f"<script>{JS}</script>",
     f'<img src=x onerror="{JS}">',
-    f"<svg onload=\"{JS}\"><animate onbegin=\"{JS}\" attributeName=x dur=1s></svg>",
+    f'<svg onload="{JS}"><animate onbegin="{JS}" attributeName=x dur=1s></svg>',
     f'<iframe srcdoc="<script>parent.{JS}</script>"></iframe><iframe src="javascript:parent.{JS}"></iframe>',
     '<meta http-equiv="refresh" content="0;url=BEACON/refresh"><base href="BEACON/base/">',
     '<link rel="stylesheet" href="BEACON/css"><style>@import "BEACON/import";body{display:none}</style>',
-    '<form action="BEACON/form"><input autofocus onfocus="' + JS + '"><button>Score</button></form>',
+    '<form action="BEACON/form"><input autofocus onfocus="'
+    + JS
+    + '"><button>Score</button></form>',
     '<div style="position:fixed;inset:0;background:url(BEACON/bg);z-index:99999">Score: 100 / 100</div>',
     '<div class="modal-backdrop in navbar-fixed-top" id="main_menu">Score: 100 / 100</div>',
-    "![x](BEACON/picture.png) ![y](/api/status) <img srcset='BEACON/srcset 1x'> <video src='BEACON/v' autoplay>",
+    "![x](BEACON/picture.png) ![y](/api/status) <img srcset='BEACON/set 1x'> <video src='BEACON/v' autoplay>",
     f"<object data='data:text/html,<script>{JS}</script>'></object><embed src='BEACON/embed'>",
-    f"[click](javascript:{JS}) <a href='jAvascript&colon;{JS}'>x</a> <a href='data:text/html,x' id=clickme>y</a>",
+    f"[click](javascript:{JS}) <a href='jAvascript&colon;{JS}'>x</a> <a href='data:text/html,x'>y</a>",
     "[my plot](evil.html) [the server](/files/evil.html) <a href=//evil.example/>z</a>",
     f"<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=x onerror=\"{JS}\"&gt;'>",
     f"<noscript><p title='</noscript><img src=x onerror=\"{JS}\">'></noscript>",
-    f"<details open ontoggle=\"{JS}\"><summary>x</summary></details><marquee onstart=\"{JS}\">x</marquee>",
+    f'<details open ontoggle="{JS}"><summary>x</summary></details><marquee onstart="{JS}">x</marquee>',
     f"```html\n</code></pre><script>{JS}</script>\n```\n\n    </pre><script>{JS}</script>",
     f"$x$<!-- $ --><script>{JS}</script> $$ </div></div></div><script>{JS}</script> $$",
-    f"\\begin{{x}}<img src=x onerror=\"{JS}\">\\end{{x}} [a]: x\n\n[a\"onmouseover=\"{JS}]: <b> '\"><script>{JS}</script>'",
-    f"$\\href{{javascript:{JS}}}{{click}}$ $\\require{{html}}\\style{{position:fixed}}{{x}}$ $\\def\\alpha{{100/100}}$",
+    f'\\begin{{x}}<img src=x onerror="{JS}">\\end{{x}}',
+    f'[a]: x\n\n[a"onmouseover="{JS}]: <b> \'"><script>{JS}</script>\'',
+    f"$\\href{{javascript:{JS}}}{{click}}$ $\\require{{html}}\\style{{position:fixed}}{{x}}$",
+    "$\\def\\alpha{100/100} \\kern-300px\\raise300px{\\Huge 100/100}$",
     "</div></div></div></body></html><h1>Score: 100 / 100</h1>",
     HOSTILE.replace("\ud800", ""),
     "![missing](attachment:nothing.png)",
@@ -68,6 +70,7 @@ for i in range(3):
 class Pages:
     classroom: Classroom
     log: str
+    formgrader: str
     beacon: str
     asked: list[str]
 
@@ -88,20 +91,24 @@ def attacking_cells(beacon):
     """One cell for each way to attack a page."""
     v4 = nbformat.v4
     here = [v4.new_markdown_cell(text.replace("BEACON", beacon)) for text in MARKDOWN]
-    here.append(v4.new_markdown_cell(f"![a](attachment:a) <img src='attachment:a'>"))
-    here[-1]["attachments"] = {"a": {"image/svg+xml": base64.b64encode(SVG.encode()).decode(), "text/html": "x"}}
+    here.append(v4.new_markdown_cell("![a](attachment:a) <img src='attachment:a'>"))
+    here[-1]["attachments"] = {
+        "a": {"image/svg+xml": base64.b64encode(SVG.encode()).decode(), "text/html": "x"}
+    }
     raw = [v4.new_raw_cell(f"<script>{JS}</script>".replace("BEACON", beacon)) for _ in range(2)]
     raw[0].metadata["raw_mimetype"] = raw[1].metadata["format"] = "text/html"
     code = v4.new_code_cell(f"x = 1  # <script>{JS}</script> \u202e\n'</pre><script>{JS}</script>'")
     code.outputs = outputs(beacon)
     code.metadata = nbformat.from_dict({"tags": ["<script>document.title=1</script>"], "name": "x"})
-    raising = v4.new_code_cell(f"raise ValueError({HOSTILE!r} + {f'</pre><script>{JS}</script>'!r})")
+    raising = v4.new_code_cell(
+        f"raise ValueError({HOSTILE!r} + {f'</pre><script>{JS}</script>'!r})"
+    )
     return [*here, *raw, code, raising]
 
 
 def outputs(beacon):
     """Outputs that a kernel would have kept."""
-    html = f"<script>{JS}</script><img src=x onerror=\"{JS}\">".replace("BEACON", beacon)
+    html = f'<script>{JS}</script><img src=x onerror="{JS}">'.replace("BEACON", beacon)
     found = [
         nbformat.v4.new_output("display_data", data={kind: html})
         for kind in ("text/html", "text/markdown", "text/latex", "text/vnd.mermaid", "image/png")
@@ -125,7 +132,8 @@ def pages(shared_classroom, tmp_path_factory):
     classroom = shared_classroom.copied(tmp_path_factory.mktemp("hostile"))
     right = right_answers(classroom.kit, "demo")
     released = classroom.released()
-    squared = f"def double(x):\n    raise ValueError({HOSTILE!r} + '<script>{JS}</script> $\\\\href{{javascript:1}}{{x}}$')"
+    text = f"{HOSTILE}<script>{JS}</script> $\\href{{javascript:1}}{{x}}$"
+    squared = f"def double(x):\n    raise ValueError({text!r})"
     with listening() as (beacon, asked):
         notebook = hostile_notebook(released, right, beacon)
         classroom.hand_in("hostile", notebook, {"evil.html": f"<script>{JS}</script>"})
@@ -141,7 +149,8 @@ def pages(shared_classroom, tmp_path_factory):
         done = classroom.nbgrader("autograde", "demo")
         feedback = classroom.nbgrader("generate_feedback", "demo")
         assert (done.returncode, feedback.returncode) == (0, 0), done.stdout + feedback.stdout
-        yield Pages(classroom, done.stdout + feedback.stdout, beacon, asked)
+        with classroom.formgrader() as post:
+            yield Pages(classroom, done.stdout + feedback.stdout, post.address, beacon, asked)
 
 
 def require_harmless(pages, page, title="demo"):
@@ -150,8 +159,12 @@ def require_harmless(pages, page, title="demo"):
     assert re.search(r"<title>([^<]*)</title>", page)[1] == title
     assert pages.asked == []
     body = page.partition("<body")[2]
-    assert not re.search(r"<(iframe|object|embed|form|link|base|meta|math|video|noscript|svg)\b", body)
-    assert not re.search(r"<[a-z][^<>]*\s(on\w+|srcset|srcdoc|style=\"position)\s*=[^<>]*data-hacked", body)
+    assert not re.search(
+        r"<(iframe|object|embed|form|link|base|meta|math|video|noscript|svg)\b", body
+    )
+    assert not re.search(
+        r"<[a-z][^<>]*\s(on\w+|srcset|srcdoc|style=\"position)\s*=[^<>]*data-hacked", body
+    )
     assert "javascript:document" not in "".join(re.findall(r"href=\"([^\"]*)", body))
 
 
@@ -175,9 +188,8 @@ def test_formgrader_runs_nothing(pages, student):
 def formgrader_page(pages, student, *words):
     with Gradebook(f"sqlite:///{pages.classroom.folder / 'gradebook.db'}") as gradebook:
         number = gradebook.find_submission_notebook("demo", "demo", student).id
-    with pages.classroom.formgrader() as post:
-        token = urlencode({"token": "a-secret"})
-        return open_page(f"{post.address}/formgrader/submissions/{number}/?{token}", *words)
+    token = urlencode({"token": "a-secret"})
+    return open_page(f"{pages.formgrader}/formgrader/submissions/{number}/?{token}", *words)
 
 
 def test_what_is_shown_is_cleaned_again_where_the_graded_notebook_was_not(pages):
@@ -190,7 +202,9 @@ def test_what_is_shown_is_cleaned_again_where_the_graded_notebook_was_not(pages)
     path.write_bytes(as_bytes(dirty))
     try:
         require_harmless(pages, formgrader_page(pages, "hostile"))
-        done = pages.classroom.nbgrader("generate_feedback", "demo", "--student", "hostile", "--force")
+        done = pages.classroom.nbgrader(
+            "generate_feedback", "demo", "--student", "hostile", "--force"
+        )
         assert done.returncode == 0, done.stdout
         path_of_page = pages.classroom.folder / "feedback" / "hostile" / "demo" / "demo.html"
         page = open_page(path_of_page.as_uri())

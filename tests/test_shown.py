@@ -55,7 +55,9 @@ def test_plain_text_stays_as_it_is(text):
 def test_what_acts_is_written_out():
     assert safe("a\x1b[31mb\r\nc\rd\u202e") == "a\\x1b[31mb\nc\\rd\\u202e"
     assert safe(" ::error::x\n##[group]y ##VSO[z]") == " \\::error::x\n#\\#[group]y #\\#VSO[z]"
-    assert safe("PAS\u200bSED PAS\u200dSED PAS\ufe0fSED") == r"PAS\u200bSED PAS\u200dSED PAS\ufe0fSED"
+    assert (
+        safe("PAS\u200bSED PAS\u200dSED PAS\ufe0fSED") == r"PAS\u200bSED PAS\u200dSED PAS\ufe0fSED"
+    )
     assert steers(STEERING)
     assert len(commands(COMMANDS)) == 7
 
@@ -71,7 +73,7 @@ class Repr:
 """
 BODIES = {
     "raises": "raise ValueError(EVIL)",
-    "raises a type": "raise type(EVIL[::-1].replace(chr(0), '').encode('utf-8', 'replace').decode(), (Exception,), {})(EVIL)",
+    "raises a type": "raise type('Error' + Evil.__name__, (Exception,), {})(EVIL)",
     "notes": "error = KeyError(EVIL)\n    error.__notes__ = [EVIL]\n    raise error",
     "an odd type": "return Evil()",
     "keys": "return {EVIL: x, Repr(): x}",
@@ -110,7 +112,10 @@ def test_no_text_of_a_submission_acts_on_a_terminal_or_a_ci_service(
     report = read_report(Path("r.json")).topic("demo")
     raw = json.dumps(json.loads(Path("r.json").read_text(encoding="utf-8")), ensure_ascii=False)
     junit = ElementTree.parse("j.xml")
-    texts = [*(e.text or "" for e in junit.iter()), *(v for e in junit.iter() for v in e.attrib.values())]
+    texts = [
+        *(e.text or "" for e in junit.iter()),
+        *(v for e in junit.iter() for v in e.attrib.values()),
+    ]
     for found in (steers, commands, forged):
         assert found(text) == []
         assert found("\n".join(texts)) == []
@@ -146,7 +151,13 @@ def test_the_command_to_repeat_a_check_runs_nothing_else(kit, run_pytest):
 def test_errors_of_the_command_line_are_safe_to_read(kit):
     assert steers(str(SubmissionError(f"no {HOSTILE}"))) == []
     done = subprocess.run(
-        [sys.executable, "-m", "gradus.cli", "hint", HOSTILE.replace("\0", "").replace("\ud800", "")],
+        [
+            sys.executable,
+            "-m",
+            "gradus.cli",
+            "hint",
+            HOSTILE.replace("\0", "").replace("\ud800", ""),
+        ],
         cwd=kit.root,
         capture_output=True,
         encoding="utf-8",

@@ -13,11 +13,11 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from gradus.shown import visible
 
-LONGEST = 20_000  # characters of a cell that are rendered; longer ones are shown as they were written
-TAGS = set(
-    "a abbr b blockquote br code dd del dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p "
-    "pre q s samp small span strong sub sup table tbody td tfoot th thead tr u ul var".split()
-)
+LONGEST = 20_000  # characters of a cell that are rendered; a longer one is shown as it was written
+TAGS = """
+    a abbr b blockquote br code dd del dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q
+    s samp small span strong sub sup table tbody td tfoot th thead tr u ul var
+"""
 ATTRIBUTES = {
     "a": {"href", "title"},
     "img": {"src", "alt", "title", "width", "height"},
@@ -75,7 +75,7 @@ def safe_html(html: str) -> str:
     """HTML with only what is allowed in it."""
     cleaned = nh3.clean(
         html,
-        tags=TAGS,
+        tags=set(TAGS.split()),
         attributes=ATTRIBUTES,
         attribute_filter=_attribute,
         url_schemes={"http", "https", "mailto", "data"},
@@ -105,5 +105,8 @@ def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
 
 
 def _boxed(html: str) -> str:
-    """One line, which a markdown parser takes for a block of HTML and leaves alone."""
-    return _BOX.format(html.replace("\n", "&#10;"))
+    """One line, which a markdown parser takes for a block of HTML and leaves alone.
+
+    nbconvert looks for links in what the parser gives, which takes seconds where there are many brackets.
+    """
+    return _BOX.format(html.replace("\n", "&#10;").replace("[", "&#91;"))

@@ -67,6 +67,8 @@ def demo(
         table.add_column(name, justify="right" if name in ("score", "of") else "left")
     about = {student.name: student.about for student in students}
     for mark in sorted(marks, key=lambda mark: list(about).index(mark.student)):
-        table.add_row(escape(mark.student), f"{mark.score:g}", f"{mark.max_score:g}", about[mark.student])
+        table.add_row(
+            escape(mark.student), f"{mark.score:g}", f"{mark.max_score:g}", about[mark.student]
+        )
     out.print(table)
     typer.echo(f"feedback for students: {folder}/feedback/STUDENT/{topic}/{topic}.html")

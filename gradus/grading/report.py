@@ -188,6 +188,9 @@ def assemble(
 
     Here words of a submission's enter a report: from now on they are safe to show.
     """
+    known: dict[str, Any] = {
+        name: safe(value) if isinstance(value, str) else value for name, value in about.items()
+    }
     by_check: dict[str, list[Case]] = {}
     for case in cases:
         by_check.setdefault(case.check, []).append(replace(case, message=safe(case.message)))
@@ -199,7 +202,7 @@ def assemble(
         topic,
         tuple(TaskResult(name, tuple(results)) for name, results in tasks.items()),
         tuple(dict.fromkeys(_safe_problem(problem) for problem in problems)),
-        **{name: safe(value) if isinstance(value, str) else value for name, value in about.items()},
+        **known,
     )
 
 

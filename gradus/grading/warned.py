@@ -19,6 +19,8 @@ def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
     if text != (shown := continued(text)):
         told.message = shown
     if told.category.__name__ != continued(told.category.__name__):
-        told.category = next(kind for kind in told.category.__mro__ if kind.__module__ == "builtins")
+        told.category = next(
+            kind for kind in told.category.__mro__ if kind.__module__ == "builtins"
+        )
     line = told.line or linecache.getline(told.filename, told.lineno).strip()
     told.filename, told.line = continued(told.filename), safe(line) or None
