@@ -89,6 +89,7 @@ class Classroom:
             with urlopen(Request(address, b"", headers, method="POST")) as answer:
                 return json.load(answer)
 
+        post.address = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
         try:
             while server.poll() is None:
                 with (

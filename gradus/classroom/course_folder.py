@@ -31,6 +31,7 @@ from nbgrader.preprocessors import (
 from nbconvert.preprocessors import ClearMetadataPreprocessor
 
 from gradus.authoring.notebooks import ClearAnswers
+from gradus.classroom.clean import GradusClean, GradusShow
 from gradus.classroom.execute import GradusExecute, GradusExporter, GradusRestore
 
 c = get_config()  # noqa: F821
@@ -53,8 +54,11 @@ c.Autograde.sanitize_preprocessors = [
 ]
 c.Autograde.autograde_preprocessors = [
     GradusExecute, IgnorePattern, ClearMetadataPreprocessor, LimitOutput, SaveAutoGrades,
-    AssignLatePenalties, CheckCellMetadata,
+    AssignLatePenalties, CheckCellMetadata, GradusClean,
 ]
+
+# Formgrader's pages and the feedback: nothing that a student wrote runs in the reader's browser.
+c.HTMLExporter.preprocessors = [GradusShow]
 '''
 
 READ_ME = """\

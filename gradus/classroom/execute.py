@@ -18,6 +18,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import Bool, Unicode
 
+from gradus.classroom.clean import log_safely
 from gradus.classroom.handed_in import refuse_links
 from gradus.course import load_course
 from gradus.errors import GraderError, SubmissionError
@@ -41,6 +42,7 @@ class GradusExporter(NotebookExporter):
         super().__init__(**words)
         if isinstance(self.parent, Autograde):
             refuse_links(self.parent)
+            log_safely(self.log)
 
     def from_file(self, file_stream: Any, resources: Any = None, **words: Any) -> tuple[Any, Any]:
         """Parse a file; never raises for what it holds."""

@@ -8,6 +8,7 @@ from gradus.cli import student  # first: the order of the commands in the help
 from gradus.cli import authoring, classroom
 from gradus.cli.app import BAD_INPUT, BROKEN, app
 from gradus.errors import GradusError
+from gradus.shown import continued
 
 __all__ = ["app", "authoring", "classroom", "main", "student"]
 
@@ -17,5 +18,5 @@ def main() -> None:
     try:
         app()
     except GradusError as error:
-        typer.secho(f"gradus: {error}", err=True, fg="red")
+        typer.secho(f"gradus: {continued(str(error))}", err=True, fg="red")
         raise SystemExit(BROKEN if type(error).__name__ == "GraderError" else BAD_INPUT) from None

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from gradus.cli.app import app, console
@@ -56,7 +57,7 @@ def demo(
     with out.status("starting") as status:
 
         def say(text: str) -> None:
-            status.update(text)
+            status.update(escape(text))
             if not out.is_terminal:
                 typer.echo(text)
 
@@ -66,6 +67,8 @@ def demo(
         table.add_column(name, justify="right" if name in ("score", "of") else "left")
     about = {student.name: student.about for student in students}
     for mark in sorted(marks, key=lambda mark: list(about).index(mark.student)):
-        table.add_row(mark.student, f"{mark.score:g}", f"{mark.max_score:g}", about[mark.student])
+        table.add_row(
+            escape(mark.student), f"{mark.score:g}", f"{mark.max_score:g}", about[mark.student]
+        )
     out.print(table)
     typer.echo(f"feedback for students: {folder}/feedback/STUDENT/{topic}/{topic}.html")

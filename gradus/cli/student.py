@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from gradus import __version__
@@ -40,23 +41,23 @@ def progress(
         table.add_column(name, no_wrap=True)
     for line in lines:
         if line.result is None:
-            table.add_row(line.topic, "", "", line.note, "")
+            table.add_row(escape(line.topic), "", "", line.note, "")
             continue
         share = line.result.earned / max(1, line.result.possible)
         colour = "green" if share == 1 else "yellow"
         table.add_row(
-            line.topic,
+            escape(line.topic),
             f"{line.result.earned} / {line.result.possible}",
             f"[{colour}]{'#' * int(10 * share):.<10}[/]",
             line.checked + (" edited" if line.changed else ""),
-            line.next_task or "done",
+            escape(line.next_task or "done"),
         )
     out = console()
     out.print(table)
     begun = next((line for line in lines if line.result is None or line.next_task), None)
     if begun is not None:
         target = f"{begun.topic}.{begun.next_task}" if begun.next_task else begun.topic
-        out.print(f"next: gradus check {target}")
+        out.print(f"next: gradus check {target}", markup=False)
 
 
 @app.command(rich_help_panel="For students")

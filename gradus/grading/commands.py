@@ -1,5 +1,7 @@
 """The last lines of a failure's message: where to get a hint, and the command that shows it again."""
 
+import shlex
+
 import pytest
 
 from gradus.grading.report import Check
@@ -38,9 +40,9 @@ class Commands:
             return f'check("{check.task}")'
         if apart:
             return f"pytest graders/{item.path.name} -k {check.name}"
-        parts = ["pytest", show_path(item.path), "-k", check.name]
+        parts = ["pytest", shlex.quote(show_path(item.path)), "-k", check.name]
         if self._config.getoption("--submission") is not None:
-            parts += ["--submission", str(self._config.getoption("--submission"))]
+            parts += ["--submission", shlex.quote(str(self._config.getoption("--submission")))]
         if check.hidden:
             parts += ["--hidden"]
         if self._config.getoption("--gradus-seed"):

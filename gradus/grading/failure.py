@@ -8,6 +8,7 @@ import pytest
 from gradus.checks.outcomes import Failure, Mismatch
 from gradus.errors import GraderError
 from gradus.grading.report import LABEL, Check
+from gradus.shown import safe
 from gradus.submission.calls import StudentError, Submission, access_of
 from gradus.submission.describe import shortened
 from gradus.submission.exits import ProcessLost
@@ -121,7 +122,7 @@ def message_text(
     for label, text in rows:
         if text:
             lines += _row(label, shortened(text))
-    return "\n".join(lines)
+    return safe("\n".join(lines))
 
 
 def _row(label: str, text: str) -> list[str]:

@@ -5,9 +5,11 @@ import pytest
 from gradus.errors import GraderError
 from gradus.grading.grader_file import read_checks
 from gradus.grading.report import Check
+from gradus.shown import quoted
 from gradus.submission.loader import Loaded
 
 OUTPUT_LIMIT = 2_000  # characters of what a student's code printed that a failure shows
+_SHOWN = pytest.StashKey[set[str]]()  # sections of captured output that are as they are shown
 
 
 def no_traceback(excinfo: object, style: object = None) -> str:
@@ -33,11 +35,20 @@ def raised_by_student(call: pytest.CallInfo[None], loaded: Loaded) -> bool:
 
 
 def shorten_output(item: pytest.Item) -> None:
-    """Keep only the end of what was printed: megabytes help nobody."""
+    """Keep only the end of what was printed, and nothing of it that steers a terminal or a CI service.
+
+    Each line begins with a mark, so that none can pass for one of pytest's or ours.
+    """
+    shown = item.stash.setdefault(_SHOWN, set())
     for index, (when, kind, text) in enumerate(item._report_sections):
-        if len(text) > OUTPUT_LIMIT + 100:
-            cut = f"... ({len(text):,} characters in all; the end of it:)\n{text[-OUTPUT_LIMIT:]}"
-            item._report_sections[index] = (when, kind, cut)
+        if text in shown:
+            continue
+        cut = len(text) > OUTPUT_LIMIT + 100
+        words = quoted(text[-OUTPUT_LIMIT:] if cut else text)
+        if cut:
+            words = f"... ({len(text):,} characters in all; the end of it:)\n{words}"
+        shown.add(words)
+        item._report_sections[index] = (when, kind, words)
 
 
 def check_of(item: pytest.Item) -> Check:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradus.errors import ReportError
+from gradus.shown import safe
 from gradus.submission.status import Problem, Status
 
 NO_WALL = {"level": "none"}  # the student's code ran in the process of the checks
@@ -183,10 +184,16 @@ def assemble(
     problems: Iterable[Problem] = (),
     **about: Any,
 ) -> TopicResult:
-    """Put cases under the checks that the grader file declares: a check without a case did not run."""
+    """Put cases under the checks that the grader file declares: a check without a case did not run.
+
+    Here words of a submission's enter a report: from now on they are safe to show.
+    """
+    known: dict[str, Any] = {
+        name: safe(value) if isinstance(value, str) else value for name, value in about.items()
+    }
     by_check: dict[str, list[Case]] = {}
     for case in cases:
-        by_check.setdefault(case.check, []).append(case)
+        by_check.setdefault(case.check, []).append(replace(case, message=safe(case.message)))
     tasks: dict[str, list[CheckResult]] = {}
     for check in checks:
         result = CheckResult(check, tuple(by_check.get(check.name, ())))
@@ -194,6 +201,11 @@ def assemble(
     return TopicResult(
         topic,
         tuple(TaskResult(name, tuple(results)) for name, results in tasks.items()),
-        tuple(dict.fromkeys(problems)),
-        **about,
+        tuple(dict.fromkeys(_safe_problem(problem) for problem in problems)),
+        **known,
     )
+
+
+def _safe_problem(problem: Problem) -> Problem:
+    names = tuple(safe(name) for name in problem.names)
+    return replace(problem, where=safe(problem.where), message=safe(problem.message), names=names)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gradus.errors import ReportError
 from gradus.grading.report import NO_WALL, Case, Check, CheckResult, Report, TaskResult, TopicResult
+from gradus.shown import safe
 from gradus.submission.status import Problem, Status
 
 VERSION = 1
@@ -74,7 +75,7 @@ def read_report(path: Path) -> Report:
         ReportError: If the file is missing, damaged, or of another version.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = _safe(json.loads(path.read_text(encoding="utf-8")))
         if data["version"] != VERSION:
             raise ReportError(
                 f"{path}: format version {data['version']}, this gradus reads {VERSION}. "
@@ -91,6 +92,15 @@ def read_report(path: Path) -> Report:
         raise ReportError(
             f"{path}: not a gradus report ({error!r}). Grade again to renew it."
         ) from error
+
+
+def _safe(data: Any) -> Any:
+    """The same data with every text safe to show: the file may be somebody else's."""
+    if isinstance(data, dict):
+        return {_safe(key): _safe(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_safe(value) for value in data]
+    return safe(data) if isinstance(data, str) else data
 
 
 def _topic_from_data(data: dict[str, Any]) -> TopicResult:

@@ -4,6 +4,7 @@ import shutil
 from typing import Any
 
 from gradus.grading.report import Report, TaskResult, TopicResult
+from gradus.shown import continued
 from gradus.submission.status import Status
 
 MARKUP: dict[Status, dict[str, bool]] = {
@@ -43,7 +44,8 @@ def _isolation(reached: dict[str, str]) -> str:
 def _write_problems(terminal: Any, topic: TopicResult) -> None:
     for problem in topic.problems:
         yellow = problem.kind is Status.TODO
-        terminal.write_line(f"{problem.where}: {problem.message}", yellow=yellow, red=not yellow)
+        words = continued(f"{problem.where}: {problem.message}")
+        terminal.write_line(words, yellow=yellow, red=not yellow)
     if topic.problems:
         terminal.write_line("")
 

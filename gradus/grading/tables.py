@@ -15,6 +15,8 @@ MARKS = {
 }
 WRONG = "var(--jp-error-color1,#cf222e)"
 MUTED = "color:var(--jp-ui-font-color2,#57606a)"
+# MathJax would make a formula of what stands between two dollars in a message, a link among them.
+NO_FORMULAS = "tex2jax_ignore mathjax_ignore"
 TABLE = '<table style="border-collapse:collapse;border:0;margin:4px 0">'
 ROW = '<tr style="background:none">'
 CELL = "text-align:left;vertical-align:top;border:0;padding:2px 12px 2px 0"
@@ -31,7 +33,7 @@ def task_table(task: TaskResult, earned: float | None = None) -> str:
     rows = "".join(_row(result) for result in task.checks)
     points = f"{task.earned if earned is None else earned:g} of {task.possible} points"
     return (
-        f'<div style="text-align:left"><b>{escape(task.name)}: {points}</b>'
+        f'<div class="{NO_FORMULAS}" style="text-align:left"><b>{escape(task.name)}: {points}</b>'
         f"{TABLE}{rows}</table></div>"
     )
 

@@ -5,7 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradus.shown import safe
+
 LONGEST = 1_500  # characters of a text of the student's that a message repeats
+MOST_LINES = 100
 SMALL = 8  # tensors up to this many elements are shown in full
 
 
@@ -105,6 +108,8 @@ def with_article(value: Any) -> str:
 
 
 def shortened(text: str) -> str:
-    """The beginning of a text that may be megabytes long, in characters that can be written to a file."""
+    """The beginning of a text that may be megabytes long, safe to show and to write to a file."""
+    text = safe(text[: LONGEST + 1])
     text = text if len(text) <= LONGEST else text[:LONGEST] + " ..."
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    lines = text.split("\n")
+    return text if len(lines) <= MOST_LINES else "\n".join([*lines[:MOST_LINES], "..."])

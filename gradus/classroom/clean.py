@@ -1,0 +1,115 @@
+"""nbgrader preprocessors: what a student wrote cannot run, load or cover anything on the pages that show it.
+
+The graded notebook is cleaned when it is written, so every program that shows it shows the clean one; the
+page of formgrader and the feedback clean what they are given once more.
+"""
+
+import logging
+import re
+from typing import Any
+
+import nbformat
+from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import is_grade, is_locked
+
+from gradus.classroom.safe_html import as_text, safe_markdown
+from gradus.shown import continued, visible
+
+_PICTURES = ("image/png", "image/jpeg")
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
+
+
+class GradusClean(NbGraderPreprocessor):
+    """Makes text cells and outputs harmless, except for the instructor's own locked cells."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        log_safely(self.log)
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Clean one notebook."""
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                if not (is_grade(cell) and is_locked(cell)):  # those outputs are ours
+                    cell.outputs = [_clean_output(output) for output in cell.outputs]
+            elif not is_locked(cell):
+                _clean_text(cell)
+        return nb, resources
+
+
+class GradusShow(GradusClean):
+    """The same where a page is made, which shows invisible characters in code too."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Clean one notebook for its page."""
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                cell.source = visible(cell.source)
+        cleaned: tuple[Any, Any] = super().preprocess(nb, resources)
+        return cleaned
+
+
+def _clean_text(cell: Any) -> None:
+    """A markdown cell stays one; any other (a raw one is put into a page as it is) is shown as text."""
+    attachments = cell.pop("attachments", None)
+    if cell.cell_type == "markdown":
+        cell.source = safe_markdown(cell.source, attachments)
+        return
+    cell.cell_type = "markdown"
+    cell.source = as_text(cell.source)
+    for name in ("raw_mimetype", "format"):
+        cell.metadata.pop(name, None)
+
+
+def _clean_output(output: Any) -> Any:
+    """Text and pictures of an output; all else becomes a line that says what was there."""
+    if output.output_type == "stream":
+        return nbformat.v4.new_output(
+            "stream", name=_stream(output), text=visible(_text(output.get("text")))
+        )
+    if output.output_type == "error":
+        lines = output.get("traceback")
+        return nbformat.v4.new_output(
+            "error",
+            ename=visible(_text(output.get("ename"))),
+            evalue=visible(_text(output.get("evalue"))),
+            traceback=[visible(_text(line)) for line in (lines if isinstance(lines, list) else ())],
+        )
+    kept = {
+        kind: _text(data)
+        for kind, data in output.get("data", {}).items()
+        if kind in _PICTURES and _BASE64.fullmatch(_text(data))
+    }
+    if "text/plain" in output.get("data", {}):
+        kept["text/plain"] = visible(_text(output.data["text/plain"]))
+    if not kept:
+        kinds = ", ".join(map(visible, map(str, output.get("data", {}))))
+        kept["text/plain"] = f"(an output that is not shown here: {kinds})"
+    return nbformat.v4.new_output("display_data", data=kept)
+
+
+def _stream(output: Any) -> str:
+    return "stderr" if output.get("name") == "stderr" else "stdout"
+
+
+def _text(value: Any) -> str:
+    return "".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+class _SafeLines(logging.Filter):
+    """Names of students, files and notebooks stand in log lines, and one of them could forge the next."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Make one record safe to show; all of them pass."""
+        record.msg, record.args = continued(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = record.exc_text and continued(record.exc_text)
+        return True
+
+
+def log_safely(log: Any) -> None:
+    """From now on, whatever is logged here is safe to show."""
+    logger: logging.Logger = getattr(log, "logger", log)  # of an adapter
+    if not any(isinstance(known, _SafeLines) for known in logger.filters):
+        logger.addFilter(_SafeLines())
