@@ -10,6 +10,7 @@ from gradus.grading.report import NO_WALL, Case, Check, CheckResult, Report, Tas
 from gradus.submission.status import Problem, Status
 
 VERSION = 1
+EXACT = 2**53 - 1  # above it, readers of JSON in many languages round whole numbers
 
 
 def to_json(report: Report) -> str:
@@ -18,7 +19,7 @@ def to_json(report: Report) -> str:
         {
             "version": VERSION,
             "created": report.created,
-            "seed": report.seed,
+            "seed": report.seed if abs(report.seed) <= EXACT else str(report.seed),
             "hidden": report.hidden,
             "versions": report.versions,
             "topics": [_topic_to_data(topic) for topic in report.topics],
@@ -82,7 +83,7 @@ def read_report(path: Path) -> Report:
             )
         return Report(
             tuple(_topic_from_data(topic) for topic in data["topics"]),
-            data["seed"],
+            int(data["seed"]),
             data["hidden"],
             data["versions"],
             data["created"],
