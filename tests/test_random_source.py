@@ -1,4 +1,4 @@
-"""Random values of checks: repeatable from the grade's seed, and no way back from what a submission sees to it."""
+"""Random values of checks: repeatable from the grade's seed, and no way back to it from what is seen."""
 
 import zlib
 from pathlib import Path
