@@ -301,17 +301,53 @@ class Expressions:
             of = names.of_items(ast.unparse(words["of"])) if "of" in words else SHELL
             value = Value(of.level, counted=counted)
         elif name == "assert_form" and len(node.args) > 1:
-            value = form_of(node.args[1])
+            value = self._formed(node.args[0], node.args[1])
         elif name == "assert_kind" and len(node.args) > 1:
             value = names.KINDS.get(ast.unparse(node.args[1]), RAW)
             if value.level is Level.KNOWN:
                 value = SETTLED if ast.unparse(node.args[1]) == "float" else KNOWN
-        if value is not OWN and node.args and (not given or given[0].level > Level.OWN):
+        if name != "assert_form" and value is not OWN and node.args and (not given or given[0].level > Level.OWN):
             path = path_of(node.args[0])
             if path is not None:
                 self.places.put(path, value)
             return value
-        return OWN
+        return value
+
+    def _formed(self, got: ast.expr, form: ast.expr) -> Value:
+        """What is known after `assert_form`, of the whole and of the items of a dict."""
+        form, path = self._written_out(form), path_of(got)
+        value = self.form_of(form)
+        if path is not None:
+            self.places.put(path, value)
+            if isinstance(form, ast.Dict):
+                for key, part in zip(form.keys, form.values, strict=True):
+                    if isinstance(key, ast.Constant):
+                        self.places.known[f"{path}[{key.value!r}]"] = self.form_of(part)
+        return value
+
+    def constant(self, name: str) -> ast.expr | None:
+        raise NotImplementedError
+
+    def _written_out(self, form: ast.expr) -> ast.expr:
+        """A form itself, where a constant of the file holds it."""
+        return (self.constant(form.id) if isinstance(form, ast.Name) else None) or form
+
+    def form_of(self, node: ast.expr) -> Value:
+        """What is known of a value that has a form (`assert_form`)."""
+        node = self._written_out(node)
+        if isinstance(node, ast.Name) and node.id == "object":
+            return RAW
+        if isinstance(node, ast.Tuple | ast.List):
+            if len(node.elts) == 2 and isinstance(node.elts[1], ast.Constant):
+                return SHELL if self.form_of(node.elts[0]).unchecked else SETTLED
+            parts = tuple(self.form_of(part) for part in node.elts)
+            level = Level.SHELL if any(part.unchecked for part in parts) else Level.SETTLED
+            return Value(level, parts=parts)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "dict.fromkeys" and len(node.args) == 2:
+            return SHELL if self.form_of(node.args[1]).unchecked else SETTLED
+        if isinstance(node, ast.Dict):
+            return SHELL if any(self.form_of(part).unchecked for part in node.values) else SETTLED
+        return MODULE if ast.unparse(node).endswith("nn.Module") else SETTLED
 
     def _collected(self, node: ast.Call, given: list[Value]) -> Value:
         """A container of the check's own, filled from others."""
@@ -443,22 +479,6 @@ def _is_type_call(node: ast.expr) -> bool:
 def _is_submission(node: ast.expr) -> bool:
     """Whether an expression is `submission.name`."""
     return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "submission"
-
-
-def form_of(node: ast.expr) -> Value:
-    """What is known of a value that has a form (`assert_form`)."""
-    if isinstance(node, ast.Name) and node.id == "object":
-        return RAW
-    if isinstance(node, ast.Tuple | ast.List):
-        if len(node.elts) == 2 and isinstance(node.elts[1], ast.Constant):
-            item = form_of(node.elts[0])
-            return SETTLED if item == SETTLED else SHELL
-        parts = tuple(form_of(part) for part in node.elts)
-        level = Level.SHELL if any(part.unchecked for part in parts) else Level.SETTLED
-        return Value(level, parts=parts)
-    if isinstance(node, ast.Dict):
-        return SHELL if any(form_of(part).unchecked for part in node.values) else SETTLED
-    return MODULE if ast.unparse(node).endswith("nn.Module") else SETTLED
 
 
 def _has_none(node: ast.expr) -> bool:

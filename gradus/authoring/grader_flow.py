@@ -28,6 +28,7 @@ class File(Protocol):
     """The grader that a function stands in."""
 
     functions: dict[str, ast.FunctionDef]
+    constants: dict[str, ast.expr]
 
     def called(self, function: ast.FunctionDef, given: dict[str, Value]) -> "Function": ...
 
@@ -42,6 +43,7 @@ class Function(Expressions):
         self.file, self.node = file, node
         self.result: Value = OWN
         self._results: list[Value] = []
+        self._inner: dict[str, ast.FunctionDef] = {}
         self._ends: list[Places] = []  # how things are wherever it returns
 
     def run(self) -> None:
@@ -62,9 +64,14 @@ class Function(Expressions):
         self.file.found(self.node.name, node, what, remedy)
 
     def helper(self, name: str) -> ast.FunctionDef | None:
-        return self.file.functions.get(name)
+        return self._inner.get(name) or self.file.functions.get(name)
+
+    def constant(self, name: str) -> ast.expr | None:
+        return self.file.constants.get(name)
 
     def call_helper(self, function: ast.FunctionDef, given: dict[str, Value]) -> "Function":
+        if function.name in self._inner:  # it sees what this function knows
+            given = {**self.places.known, **given}
         return self.file.called(function, given)
 
     # Statements
@@ -111,7 +118,7 @@ class Function(Expressions):
         return False
 
     def on_FunctionDef(self, node: ast.FunctionDef) -> bool:
-        self.places.put(node.name, OWN)
+        self._inner[node.name] = node
         return False
 
     def on_If(self, node: ast.If) -> bool:

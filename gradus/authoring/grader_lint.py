@@ -16,6 +16,8 @@ from gradus.authoring.grader_flow import Function
 from gradus.authoring.grader_values import Value
 from gradus.errors import GraderError
 
+_DEEPEST = 40  # helpers that call helpers
+
 
 @dataclass(frozen=True, order=True)
 class Finding:
@@ -54,11 +56,19 @@ class _File:
     def __init__(self, tree: ast.Module, path: str) -> None:
         self._path = path
         self.functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+        self.constants = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
         methods = [m for n in tree.body if isinstance(n, ast.ClassDef) for m in n.body]
         for method in methods:
             if isinstance(method, ast.FunctionDef) and not method.name.startswith("_"):
                 self.functions[f".{method.name}"] = method
         self._known: dict[tuple[object, ...], Function] = {}
+        self._open: list[str] = []  # functions that are being followed
         self._found: set[Finding] = set()
 
     def findings(self) -> list[Finding]:
@@ -69,11 +79,13 @@ class _File:
 
     def called(self, function: ast.FunctionDef, given: dict[str, Value]) -> Function:
         """What comes of a call with these values for its parameters."""
-        key = (function.name, *sorted((n, repr(v)) for n, v in given.items() if v != Value()))
-        if key not in self._known:
+        key = (function.name, function.lineno, *sorted((n, repr(v)) for n, v in given.items() if v != Value()))
+        if key not in self._known and len(self._open) < _DEEPEST and function.name not in self._open:
+            self._open.append(function.name)
             self._known[key] = Function(self, function, given)
             self._known[key].run()
-        return self._known[key]
+            self._open.pop()
+        return self._known.get(key) or Function(self, function, given)
 
     def found(self, function: str, node: ast.AST, what: str, remedy: str) -> None:
         line = getattr(node, "lineno", 0)

@@ -174,7 +174,7 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
         got: Whatever came back.
         form: A kind (`bool`, `int`, `float`, `str`, `torch.Tensor`, `torch.dtype`, ...: numbers and tensors must be
             finite), several (`int | None`), a tuple, list or dict of forms, `[form, ...]` for a list of at
-            least one, or `object` for what the check looks at later.
+            least one, `{str: form}` for a dict of at least one, or `object` for what the check looks at later.
         what: What it is, for the message.
 
     Raises:
@@ -185,6 +185,10 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
         return got
     if isinstance(form, dict):
         assert_items(got, dict, what=what)
+        if set(form) == {str}:
+            if not got:
+                raise _mismatch(what, "a dict of at least one", "none")
+            form = dict.fromkeys(got, form[str])
         if set(got) != set(form):
             raise _mismatch(what, f"the keys {sorted(map(str, form))}", f"{sorted(map(str, got))}")
         for key, part in form.items():
@@ -197,6 +201,9 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
         forms = [form[0]] * len(got) if any_number else form
         for place, (item, part) in enumerate(zip(got, forms, strict=True)):
             assert_form(item, part, _part(f"item {place}", what))
+    elif form is None:
+        if got is not None:
+            raise _mismatch(what, "None", with_article(got))
     elif isinstance(form, types.UnionType):
         kinds = [kind for kind in form.__args__ if isinstance(got, kind)]
         if not kinds:
