@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from gradus.authoring import grader_names as names
@@ -61,13 +62,19 @@ class Expressions:
         """What is known of an expression's value."""
         path = path_of(node)
         known = self.places.get(path) if path else None
-        if known is not None:
-            return known
+        if known is not None and path is not None:
+            return self._with_fields(path, known)
         method = getattr(self, f"of_{type(node).__name__}", None)
         if method is not None:
             found: Value = method(node)
             return found
         return joined(self.value(part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+
+    def _with_fields(self, path: str, value: Value) -> Value:
+        """A container with what was learnt of its items since."""
+        start = f"{path}["
+        found = {p[len(start) : -1]: v for p, v in self.places.known.items() if p.startswith(start) and p.count("[") == start.count("[")}
+        return replace(value, fields=tuple(sorted({**dict(value.fields), **found}.items()))) if found else value
 
     def of_Name(self, node: ast.Name) -> Value:
         return OWN
@@ -97,6 +104,9 @@ class Expressions:
         index = node.slice.value if isinstance(node.slice, ast.Constant) else None
         if base.parts and isinstance(index, int) and -len(base.parts) <= index < len(base.parts):
             return base.parts[index]
+        field = dict(base.fields).get(ast.unparse(node.slice))
+        if field is not None:
+            return field
         if isinstance(node.slice, ast.Slice) and base.level is Level.SHELL:
             return SHELL
         return base.item()
@@ -319,10 +329,6 @@ class Expressions:
         value = self.form_of(form)
         if path is not None:
             self.places.put(path, value)
-            if isinstance(form, ast.Dict):
-                for key, part in zip(form.keys, form.values, strict=True):
-                    if isinstance(key, ast.Constant):
-                        self.places.known[f"{path}[{key.value!r}]"] = self.form_of(part)
         return value
 
     def constant(self, name: str) -> ast.expr | None:
@@ -345,8 +351,16 @@ class Expressions:
             return Value(level, parts=parts)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "dict.fromkeys" and len(node.args) == 2:
             return SHELL if self.form_of(node.args[1]).unchecked else SETTLED
+        if isinstance(node, ast.Subscript):  # list[form]: any number
+            inner = self.form_of(node.slice)
+            return Value(Level.SHELL if inner.unchecked else Level.SETTLED, counted=False)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            return SHELL if self.form_of(node.left).unchecked else SETTLED
         if isinstance(node, ast.Dict):
-            return SHELL if any(self.form_of(part).unchecked for part in node.values) else SETTLED
+            pairs = zip(node.keys, node.values, strict=True)
+            parts = [(ast.unparse(k), self.form_of(v)) for k, v in pairs if isinstance(k, ast.Constant)]
+            rest = any(self.form_of(part).unchecked for part in node.values)
+            return Value(Level.SHELL if rest else Level.SETTLED, fields=tuple(parts))
         return MODULE if ast.unparse(node).endswith("nn.Module") else SETTLED
 
     def _collected(self, node: ast.Call, given: list[Value]) -> Value:
@@ -459,7 +473,8 @@ class Expressions:
             self._is_a(left.args[0], right)
         elif isinstance(left, ast.Call) and ast.unparse(left.func) == "len":
             path, before = path_of(left.args[0]), self.value(left.args[0])
-            some = equal or isinstance(op, ast.Gt | ast.GtE) is truth
+            more = ast.Gt | ast.GtE if truth else ast.Lt | ast.LtE
+            some = equal or isinstance(op, more)
             if path is not None and some and not before.counted:
                 self.places.known[path] = Value(before.level, on_nan=before.on_nan)
         elif equal and isinstance(left, ast.Attribute) and left.attr == "shape" and (path := path_of(left.value)):

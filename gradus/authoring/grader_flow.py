@@ -156,10 +156,22 @@ class Function(Expressions):
         self.assign(node.target, self.items_of(node.iter, over))
         self.block(node.body)
         inside = self.places
+        self._each_asserted(node, over, inside)
         self.places = before
         self.places.meet([before.copy(), inside] if not over.counted else [inside])
         self.block(node.orelse)
         return False
+
+    def _each_asserted(self, node: ast.For, over: Value, inside: Places) -> None:
+        """A loop that asserts something of each item has asserted it of the whole."""
+        target, whole = node.target, node.iter
+        if isinstance(whole, ast.Call) and ast.unparse(whole.func) == "enumerate":
+            whole = whole.args[0]
+            target = target.elts[1] if isinstance(target, ast.Tuple) else target
+        path = path_of(whole)
+        item = inside.get(target.id) if isinstance(target, ast.Name) else None
+        if path is not None and item is not None and item.level < Level.MODULE <= over.level:
+            inside.put(path, Value(item.level, counted=over.counted))
 
     def on_While(self, node: ast.While) -> bool:
         self.truth(node.test, self.value(node.test))

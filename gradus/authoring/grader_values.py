@@ -28,6 +28,7 @@ class Value:
     counted: bool = True
     on_nan: frozenset[str] = frozenset()
     parts: tuple["Value", ...] | None = None  # of a tuple or list that is written out
+    fields: tuple[tuple[str, "Value"], ...] = ()  # of a dict, by the text of the key
     observed: bool = False  # what `submission.f.observe(...)` gave
 
     @property
@@ -75,8 +76,10 @@ def path_of(node: ast.expr) -> str | None:
     """`got`, `seen.result`, `got[0]`: a place whose value may be known; None for any other expression."""
     inner = node
     while isinstance(inner, ast.Attribute | ast.Subscript):
-        if isinstance(inner, ast.Subscript) and not isinstance(inner.slice, ast.Constant | ast.Name):
-            return None
+        if isinstance(inner, ast.Subscript):
+            index = inner.slice.operand if isinstance(inner.slice, ast.UnaryOp) else inner.slice
+            if not isinstance(index, ast.Constant | ast.Name):
+                return None
         inner = inner.value
     return ast.unparse(node) if isinstance(inner, ast.Name) else None
 

@@ -105,7 +105,7 @@ def assert_items(
     __tracebackhide__ = True
     if not isinstance(got, kind):
         so_many = "" if count is None else f" of {count}"
-        raise _mismatch(what, f"a {kind.__name__}{so_many}", with_article(got))
+        raise _mismatch(what, f"a {_kind_text(kind)}{so_many}", with_article(got))
     held: Any = got
     if count is not None and len(held) != count:
         raise _mismatch(what, f"{count} items", str(len(held)))
@@ -128,7 +128,8 @@ def assert_length(got: Any, count: int, what: str = "the result") -> None:
         raise _mismatch(what, f"something with a len() of {count}", with_article(got))
     length = len(got)  # an int: Python insists, and so does the wall
     if length != count:
-        raise _mismatch(what, f"a len() of {count}", str(length))
+        note = "off by one" if abs(length - count) == 1 else ""
+        raise _mismatch(what, f"a len() of {count}", str(length), note)
 
 
 def assert_kind(got: Any, kind: type[Kind], what: str = "the result") -> Kind:
@@ -139,7 +140,7 @@ def assert_kind(got: Any, kind: type[Kind], what: str = "the result") -> Kind:
     """
     __tracebackhide__ = True
     if not isinstance(got, kind):
-        raise _mismatch(what, _NAMES.get(kind, f"a {kind.__name__}"), with_article(got))
+        raise _mismatch(what, _NAMES.get(kind, f"a {_kind_text(kind)}"), with_article(got))
     return got
 
 
@@ -174,7 +175,8 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
         got: Whatever came back.
         form: A kind (`bool`, `int`, `float`, `str`, `torch.Tensor`, `torch.dtype`, ...: numbers and tensors must be
             finite), several (`int | None`), a tuple, list or dict of forms, `[form, ...]` for a list of at
-            least one, `{str: form}` for a dict of at least one, or `object` for what the check looks at later.
+            least one, `{str: form}` for a dict of at least one, `list[form]` for a list of any number, none
+            included, or `object` for what the check looks at later.
         what: What it is, for the message.
 
     Raises:
@@ -201,6 +203,11 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
         forms = [form[0]] * len(got) if any_number else form
         for place, (item, part) in enumerate(zip(got, forms, strict=True)):
             assert_form(item, part, _part(f"item {place}", what))
+    elif isinstance(form, types.GenericAlias):
+        (part,) = form.__args__
+        assert_items(got, form.__origin__, what=what)
+        for place, item in enumerate(got):
+            assert_form(item, part, _part(f"item {place}", what))
     elif form is None:
         if got is not None:
             raise _mismatch(what, "None", with_article(got))
@@ -212,6 +219,11 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
     else:
         _assert_item(got, form, what)
     return got
+
+
+def _kind_text(kind: Any) -> str:
+    """`list`, or `list | tuple`."""
+    return str(getattr(kind, "__name__", kind))
 
 
 def _part(name: str, what: str) -> str:
