@@ -201,7 +201,9 @@ def test_numerical_gradient_leaves_x_as_it_was(submission, random):
 
     seen = submission.probe(numerical_gradient_of_an_f_that_raises, x.clone(), eps)
     after, came_out = assert_items(seen, tuple, 2)
-    assert assert_kind(came_out, bool), "f raised an error, and it was swallowed: let it go through to the caller"
+    assert assert_kind(came_out, bool), (
+        "f raised an error, and it was swallowed: let it go through to the caller"
+    )
     assert_matches(after, before, what="x after f raised an error", rtol=0.0, atol=0.0)
 
 

@@ -1337,9 +1337,7 @@ def require_batches(batches, labels, batch_size, what="the sampler"):
         assert_items(batch, list | tuple, None, f"batch {number} of {what}", of=int)
         outside = [item for item in batch if not 0 <= item < len(labels)]
         if outside:
-            fail(
-                f"{what}: batch {number} names item {outside[0]}; there are {len(labels)} items"
-            )
+            fail(f"{what}: batch {number} names item {outside[0]}; there are {len(labels)} items")
         found = [labels[item] for item in batch]
         counts = {label: found.count(label) for label in classes}
         if any(count != share for count in counts.values()):

@@ -20,6 +20,7 @@ from gradus.authoring.grader_values import (
     Places,
     Value,
     container,
+    improved,
     joined,
     path_of,
 )
@@ -169,9 +170,9 @@ class Expressions:
                 self.unchecked(node, "a comparison", side)
                 return OWN
         both = joined(values)
-        if both.level is not Level.KNOWN:
+        if both.level is not Level.KNOWN or isinstance(node.ops[0], ast.In | ast.NotIn):
             return Value(min(both.level, Level.SETTLED), on_nan=both.on_nan)
-        differs = len(node.ops) == 1 and isinstance(node.ops[0], ast.NotEq | ast.NotIn)
+        differs = len(node.ops) == 1 and isinstance(node.ops[0], ast.NotEq)
         return Value(Level.SETTLED, on_nan=frozenset([TRUE_ON_NAN if differs else FALSE_ON_NAN]))
 
     def of_IfExp(self, node: ast.IfExp) -> Value:
@@ -212,7 +213,8 @@ class Expressions:
         values = [self.value(result) for result in results]
         self.places = before
         whole = container(values)
-        return Value(whole.level, counted=counted, on_nan=joined(values).on_nan)
+        each = values[0] if len(values) == 1 and values[0].level in (Level.MODULE, Level.SHELL) else None
+        return Value(whole.level, counted=counted, on_nan=joined(values).on_nan, each=each)
 
     def assign(self, target: ast.expr, value: Value) -> None:
         raise NotImplementedError
@@ -246,6 +248,10 @@ class Expressions:
             return self._assertion(function.id, node, given)
         if function.id in names.LOOKING:
             return OWN
+        if function.id == "getattr" and given:
+            return given[0].item()
+        if function.id == "map" and node.args and ast.unparse(node.args[0]) == "type":
+            return OWN
         if function.id in names.COLLECTING:
             return self._collected(node, given)
         if function.id in names.CONVERTING:
@@ -269,6 +275,10 @@ class Expressions:
         if owner.level is Level.MODULE:
             if function.attr in names.PARAMETERS:
                 return KNOWN
+            if function.attr in ("modules", "children"):
+                return Value(Level.SHELL, each=MODULE)
+            if function.attr in ("named_modules", "named_children"):
+                return Value(Level.SHELL, each=container([SETTLED, MODULE]))
             return MODULE if function.attr in names.MODES else RAW
         if owner.level is Level.RAW:
             return self.value(function) if function.attr in names.TENSOR else RAW
@@ -318,9 +328,10 @@ class Expressions:
                 value = SETTLED if ast.unparse(node.args[1]) == "float" else KNOWN
         if name != "assert_form" and value is not OWN and node.args and (not given or given[0].level > Level.OWN):
             path = path_of(node.args[0])
+            if given:
+                value = improved(given[0], value)
             if path is not None:
                 self.places.put(path, value)
-            return value
         return value
 
     def _formed(self, got: ast.expr, form: ast.expr) -> Value:
@@ -399,13 +410,14 @@ class Expressions:
     ) -> Value:
         """A function or method of this file; what it asserts about its parameters is known afterwards."""
         parameters = [arg.arg for arg in (*helper.args.posonlyargs, *helper.args.args)]
-        if any(isinstance(part, ast.Starred) for part in node.args):
-            whole = joined(given)
-            places = dict.fromkeys(parameters, whole.item() if whole.level else OWN)
-            paths: dict[str, ast.expr] = {}
-        else:
-            places = dict(zip(parameters, given, strict=False))
-            paths = dict(zip(parameters, parts or node.args, strict=False))
+        parts = parts or node.args
+        known = next((n for n, part in enumerate(parts) if isinstance(part, ast.Starred)), len(parts))
+        places = dict(zip(parameters[:known], given, strict=False))
+        paths = dict(zip(parameters[:known], parts, strict=False))
+        if known < len(parts):
+            pairs = zip(parts[known:], given[known:], strict=True)
+            rest = joined(v.item() if isinstance(part, ast.Starred) else v for part, v in pairs)
+            places.update(dict.fromkeys(parameters[known:], rest))
         if helper.args.vararg is not None:
             places[helper.args.vararg.arg] = container(given[len(parameters) :])
         for word in node.keywords:
@@ -427,11 +439,13 @@ class Expressions:
         """A function that is not of this file: torch's, or another library's."""
         found = list(pairs)
         for part, value in found:
-            if value.unchecked:
+            if value.unchecked and value.level is not Level.MODULE:
                 name = short(node.func)
                 self.report(node, f"`{name}` is given `{short(part)}`, which is unchecked", FIRST)
                 return OWN
         whole = joined(value for _, value in found)
+        if whole.level is Level.MODULE:
+            return RAW
         name = ast.unparse(node.func).rpartition(".")[2]
         if name in ("equal", "allclose", "isclose"):
             nan = [FALSE_ON_NAN] if whole.level is Level.KNOWN else []
@@ -450,6 +464,12 @@ class Expressions:
                     self.narrow(part, truth)
         elif truth and isinstance(test, ast.Call) and ast.unparse(test.func) == "isinstance":
             self._is_a(test.args[0], test.args[1])
+        elif truth and isinstance(test, ast.Call) and ast.unparse(test.func) in ("assert_items", "assert_form"):
+            self.narrow(test.args[0], True)
+        elif truth and (path := path_of(test)) is not None:
+            before = self.value(test)  # it holds something
+            if not before.counted and before.level is not Level.RAW:
+                self.places.known[path] = replace(before, counted=True)
         elif isinstance(test, ast.Compare) and len(test.ops) == 1:
             self._compared(test, test.ops[0], truth)
 

@@ -168,8 +168,13 @@ class Function(Expressions):
         if isinstance(whole, ast.Call) and ast.unparse(whole.func) == "enumerate":
             whole = whole.args[0]
             target = target.elts[1] if isinstance(target, ast.Tuple) else target
-        path = path_of(whole)
         item = inside.get(target.id) if isinstance(target, ast.Name) else None
+        if isinstance(whole, ast.Tuple | ast.List) and item is not None and item.level < Level.MODULE:
+            for part in whole.elts:
+                if (path := path_of(part)) is not None:
+                    inside.put(path, item)
+            return
+        path = path_of(whole)
         if path is not None and item is not None and item.level < Level.MODULE <= over.level:
             inside.put(path, Value(item.level, counted=over.counted))
 

@@ -29,6 +29,7 @@ class Value:
     on_nan: frozenset[str] = frozenset()
     parts: tuple["Value", ...] | None = None  # of a tuple or list that is written out
     fields: tuple[tuple[str, "Value"], ...] = ()  # of a dict, by the text of the key
+    each: "Value | None" = None  # what every item is, where that is known
     observed: bool = False  # what `submission.f.observe(...)` gave
 
     @property
@@ -38,9 +39,9 @@ class Value:
 
     def item(self) -> "Value":
         """One of its items, or what one of its attributes or methods gives."""
-        if self.level >= Level.MODULE:
-            return RAW
-        return Value(self.level)
+        if self.each is not None:
+            return self.each
+        return RAW if self.level >= Level.MODULE else Value(self.level)
 
     def negated(self) -> "Value":
         """`not value`, `~value`."""
@@ -70,6 +71,12 @@ def container(parts: Iterable[Value]) -> Value:
     known = tuple(parts)
     level = max((value.level for value in known), default=Level.OWN)
     return Value(Level.SHELL if level >= Level.MODULE else level, parts=known)
+
+
+def improved(before: Value, asserted: Value) -> Value:
+    """What is known of a value after one more assertion about it."""
+    best = before if before.level <= asserted.level else asserted
+    return replace(best, counted=before.counted or asserted.counted)
 
 
 def path_of(node: ast.expr) -> str | None:
