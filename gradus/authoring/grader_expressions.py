@@ -354,25 +354,31 @@ class Expressions:
         node = self._written_out(node)
         if isinstance(node, ast.Name) and node.id == "object":
             return RAW
-        if isinstance(node, ast.Tuple | ast.List):
-            if len(node.elts) == 2 and isinstance(node.elts[1], ast.Constant):
-                return SHELL if self.form_of(node.elts[0]).unchecked else SETTLED
-            parts = tuple(self.form_of(part) for part in node.elts)
-            level = Level.SHELL if any(part.unchecked for part in parts) else Level.SETTLED
-            return Value(level, parts=parts)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "dict.fromkeys" and len(node.args) == 2:
-            return SHELL if self.form_of(node.args[1]).unchecked else SETTLED
+            return _of_items([self.form_of(node.args[1])])
+        if isinstance(node, ast.Tuple | ast.List):
+            if len(node.elts) == 2 and isinstance(node.elts[1], ast.Constant):  # [form, ...]
+                return _of_items([self.form_of(node.elts[0])])
+            return replace(_of_items(found := [self.form_of(part) for part in node.elts]), parts=tuple(found))
         if isinstance(node, ast.Subscript):  # list[form]: any number
-            inner = self.form_of(node.slice)
-            return Value(Level.SHELL if inner.unchecked else Level.SETTLED, counted=False)
+            return replace(_of_items([self.form_of(node.slice)]), counted=False)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-            return SHELL if self.form_of(node.left).unchecked else SETTLED
+            return replace(self.form_of(node.left), parts=None)
         if isinstance(node, ast.Dict):
-            pairs = zip(node.keys, node.values, strict=True)
-            parts = [(ast.unparse(k), self.form_of(v)) for k, v in pairs if isinstance(k, ast.Constant)]
-            rest = any(self.form_of(part).unchecked for part in node.values)
-            return Value(Level.SHELL if rest else Level.SETTLED, fields=tuple(parts))
+            return self._form_of_dict(node)
         return MODULE if ast.unparse(node).endswith("nn.Module") else SETTLED
+
+    def _form_of_dict(self, node: ast.Dict) -> Value:
+        fields: dict[str, Value] = {}
+        for key, part in zip(node.keys, node.values, strict=True):
+            value = self.form_of(part)
+            if key is not None:
+                fields[ast.unparse(key)] = value
+            elif isinstance(part, ast.Call) and isinstance(part.args[0], ast.Tuple):  # **dict.fromkeys(...)
+                fields |= {ast.unparse(name): value.item() for name in part.args[0].elts}
+        if "str" in fields:
+            return _of_items([fields["str"]])
+        return replace(_of_items([self.form_of(part) for part in node.values]), fields=tuple(fields.items()))
 
     def _collected(self, node: ast.Call, given: list[Value]) -> Value:
         """A container of the check's own, filled from others."""
@@ -496,9 +502,9 @@ class Expressions:
             more = ast.Gt | ast.GtE if truth else ast.Lt | ast.LtE
             some = equal or isinstance(op, more)
             if path is not None and some and not before.counted:
-                self.places.known[path] = Value(before.level, on_nan=before.on_nan)
+                self.places.known[path] = replace(before, counted=True)
         elif equal and isinstance(left, ast.Attribute) and left.attr == "shape" and (path := path_of(left.value)):
-            self.places.known[path] = Value(self.value(left.value).level)
+            self.places.known[path] = replace(self.value(left.value), counted=True)
 
 
 def short(node: ast.AST) -> str:
@@ -514,6 +520,13 @@ def _is_type_call(node: ast.expr) -> bool:
 def _is_submission(node: ast.expr) -> bool:
     """Whether an expression is `submission.name`."""
     return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "submission"
+
+
+def _of_items(items: list[Value]) -> Value:
+    """A container whose type is asserted, with such items."""
+    shut = any(item.level >= Level.MODULE for item in items)
+    each = items[0] if items and all(item == items[0] for item in items) else None
+    return Value(Level.SHELL if shut else Level.SETTLED, each=each)
 
 
 def _has_none(node: ast.expr) -> bool:
