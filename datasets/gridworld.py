@@ -1,4 +1,4 @@
-"""A small grid world for reinforcement learning, as a Gymnasium environment, and its exact values.
+"""A small grid world for reinforcement learning, as a Gymnasium environment.
 
 Four times four cells, numbered row by row. A step into the goal (cell 15) brings the reward +1, a
 step into the pit (cell 5) the reward -1; both end the episode. All other steps bring 0:
@@ -9,17 +9,13 @@ step into the pit (cell 5) the reward -1; both end the episode. All other steps 
     12  13  14 [goal]
 
 Source: made for this course, after the grid worlds in chapters 3 and 4 of R. S. Sutton and A. G. Barto,
-Reinforcement Learning: An Introduction, second edition, MIT Press 2018. Value iteration is section 4.4
-there. Nothing is downloaded.
+Reinforcement Learning: An Introduction, second edition, MIT Press 2018. Nothing is downloaded.
 """
 
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 SIDE = 4
 CELLS = SIDE * SIDE
@@ -77,19 +73,3 @@ class GridWorld(gym.Env[np.ndarray, int]):
         row = np.zeros(CELLS, dtype=np.float32)
         row[self.cell] = 1.0
         return row
-
-
-def optimal_values(gamma: float) -> Float[Tensor, "16 4"]:
-    """The exact value Q*(cell, action), by value iteration; float64; 0 in the goal and in the pit.
-
-    `gamma`, from 0 to below 1, is the discount per step. The time limit plays no role here.
-    """
-    values = torch.zeros(CELLS, len(MOVES), dtype=torch.float64)
-    for _ in range(CELLS):  # no best path is longer: nothing changes after that
-        best = values.amax(1)
-        values = torch.zeros_like(values)
-        for cell in STARTS:
-            for action in range(len(MOVES)):
-                there = after(cell, action)
-                values[cell, action] = reward_of(there) + gamma * best[there]
-    return values

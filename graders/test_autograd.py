@@ -6,9 +6,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from gradus.checks import (
+    assert_form,
+    assert_items,
     assert_matches,
     assert_raises,
     assert_same_gradients,
+    assert_tensor,
     fail,
 )
 
@@ -192,9 +195,32 @@ def values_of(tensor):
     return [round(number, 4) for number in tensor.flatten().tolist()]
 
 
+def assert_same_keys(before, after):
+    """What was seen before a call was seen after it too."""
+    if set(before) != set(after):
+        fail(f"{sorted(before)} were seen before the call, and {sorted(after)} after it")
+
+
+STATE = {
+    "values": torch.Tensor,
+    "requires_grad": bool,
+    "keeps": bool,
+    "grad": torch.Tensor | None,
+}
+TRACES = {
+    "result": object,
+    "before": {str: STATE},
+    "after": {str: STATE},
+    "grad_mode": bool,
+    "raised": bool,
+}
+
+
 def check_traces(submission, name, kind, silent=False, broken=False):
     """`name` gives the right answer and leaves everything as it was."""
     seen = submission.probe(traces, name, kind, silent, broken)
+    assert_form(seen, TRACES, "what was seen of the call")
+    assert_same_keys(seen["before"], seen["after"])
     for words, before in seen["before"].items():
         after = seen["after"][words]
         assert_matches(after["values"], before["values"], what=f"{words} after the call")
@@ -917,11 +943,31 @@ def model_after_accumulate(student, x, y, eval_parts, freeze):
     }
 
 
+NAMED_TENSORS, NAMED_SETTINGS = {str: torch.Tensor}, {str: bool}
+MODEL_STATE = {
+    "values": NAMED_TENSORS,
+    "grad": {str: torch.Tensor | None},
+    "requires_grad": NAMED_SETTINGS,
+    "modes": [bool, ...],
+    "data": torch.Tensor,
+}
+MODEL_SEEN = {
+    "before": MODEL_STATE,
+    "after": MODEL_STATE,
+    "inside": list | None,
+    "clean": NAMED_TENSORS,
+}
+
+
 def check_model(submission, random, eval_parts, freeze):
     """Frozen parameters, modes and weights are as they were; the others have their gradient."""
     x, y = random.normal(4, 3), random.integers(0, 2, 4)
     seen = submission.probe(model_after_accumulate, x, y, eval_parts, freeze)
+    assert_form(seen, MODEL_SEEN, "what was seen of the call")
     before, after = seen["before"], seen["after"]
+    for part in ("values", "grad", "requires_grad"):
+        assert_same_keys(before[part], after[part])
+        assert_same_keys(before["values"], before[part])
     for name, value in before["values"].items():
         if not torch.equal(value, after["values"][name]):
             fail(
@@ -1100,14 +1146,25 @@ def clipped_and_back(student, x, limit, upstream):
     kept = leaf.detach().clone()
     y = student.ClippedExp.apply(leaf, limit)
     if not isinstance(y, torch.Tensor) or not y.requires_grad:
-        return {"y": y, "gradient": None, "x": leaf.detach(), "before": kept}
+        return {"y": y, "gradient": None, "x": leaf.detach(), "before": kept, "count": None}
     try:
         (gradient,) = torch.autograd.grad((y * upstream).sum(), leaf, allow_unused=True)
     except RuntimeError as error:
         if "incorrect number of gradients" not in str(error):
             raise
-        return {"y": y.detach(), "count": str(error), "x": leaf.detach(), "before": kept}
-    return {"y": y.detach(), "gradient": gradient, "x": leaf.detach(), "before": kept}
+        said = {"count": str(error), "gradient": None}
+        return {"y": y.detach(), **said, "x": leaf.detach(), "before": kept}
+    seen = {"gradient": gradient, "count": None}
+    return {"y": y.detach(), **seen, "x": leaf.detach(), "before": kept}
+
+
+CLIPPED = {
+    "y": object,
+    "gradient": object,
+    "count": str | None,
+    "x": object,
+    "before": object,
+}
 
 
 def check_clipped_exp(submission, random, x, limit, upstream=None):
@@ -1115,6 +1172,7 @@ def check_clipped_exp(submission, random, x, limit, upstream=None):
     if upstream is None:
         upstream = random.normal(*x.shape, dtype=x.dtype).to(x.device)
     seen = submission.probe(clipped_and_back, x, limit, upstream)
+    assert_form(seen, CLIPPED, "what was seen of the call")
     y = torch.where(x <= limit, x, torch.full_like(x, limit)).exp()
     assert_matches(
         seen["y"],
@@ -1132,9 +1190,9 @@ def check_clipped_exp(submission, random, x, limit, upstream=None):
             "the exponential is missing": lambda: x.clamp(max=limit),
         },
     )
-    if not torch.equal(seen["x"], seen["before"]):
+    if not torch.equal(assert_tensor(seen["x"], "x after the call", finite=False), x):
         fail("x was changed in place: clip into a new tensor, clamp(...) and not clamp_(...)")
-    if "count" in seen:
+    if seen["count"] is not None:
         fail(
             f"backward must give (gradient of x, None), one answer for x and one for limit: {seen['count']}"
         )
@@ -1200,7 +1258,8 @@ def two_calls(student, a, b, limits, upstreams, retain):
     after = dict(vars(student.ClippedExp))
     changed = [name for name in after if name not in before or after[name] is not before[name]]
     if changed or "Function" not in names[1:]:
-        return {"changed": changed, "names": names}
+        rest = dict.fromkeys(("found", "again", "chain"))
+        return {"changed": changed, "names": names, **rest}
     found = []
     for y, x, upstream in ((first, a, upstreams[0]), (second, b, upstreams[1])):
         found += torch.autograd.grad((y * upstream).sum(), x, retain_graph=retain)
@@ -1226,6 +1285,8 @@ def test_two_calls_do_not_meet(submission, random, sizes, retain):
 
     want = [u * slope(x, limit) for u, x, limit in zip(upstreams, (a, b), limits, strict=True)]
     seen = submission.probe(two_calls, a, b, limits, upstreams, retain)
+    form = {"changed": list, "names": [str, ...], "found": object, "again": object, "chain": object}
+    assert_form(seen, form, "what was seen of the calls")
     if "Function" not in seen["names"][1:]:
         fail("ClippedExp must inherit from torch.autograd.Function, with forward and backward")
     if seen["changed"]:
@@ -1296,14 +1357,7 @@ def require_pair(got):
     if not isinstance(got, tuple | list) or len(got) != 2:
         fail(f"expected the pair (x, history), got {type(got).__name__}")
     history = got[1]
-    if not isinstance(history, list):
-        fail(f"expected the history as a list, got {type(history).__name__}")
-    for value in history:
-        if not isinstance(value, float):
-            fail(
-                f"expected Python floats in the history, got {type(value).__name__}: "
-                "value.item() makes a number of a tensor, and lets the graph go"
-            )
+    assert_items(history, list, what="the history", of=float)
 
 
 def walked(f, x0, lr, steps, sign=-1.0):
@@ -1423,7 +1477,7 @@ def graphs_seen_by_f(student, x0, steps):
 def test_graph_does_not_grow(submission, random):
     """gradient_descent starts each step with a graph of its own, and keeps none at the end."""
     seen = submission.probe(graphs_seen_by_f, random.normal(3), 6)
-    depths = seen["depths"]
+    depths = assert_form(seen, {"depths": [int, ...], "result": int})["depths"]
     if len(depths) > 1 and depths[-1] > depths[1]:
         fail(
             f"the graph behind x grows: {depths[1]} operations long in step 2, {depths[-1]} in step "
@@ -1453,7 +1507,8 @@ def test_unusual_walks(submission, device, random, case):
     if case == "no step":
         check_descent(submission, Formula("x: (x**2).sum()"), x0, 0.1, 0)
         for steps in (0, 1):
-            before, after, on_graph = submission.probe(memory_of_walk, x0, steps)
+            walk = submission.probe(memory_of_walk, x0, steps)
+            before, after, on_graph = assert_form(walk, (torch.Tensor, torch.Tensor, bool))
             if not torch.equal(before, after):
                 fail(f"after {steps} steps x shares its memory with x0: begin with a clone")
             if on_graph:
@@ -1497,10 +1552,12 @@ def visits(student, freeze, broken, nested):
         }
 
     inner = {"": None, "the same": model, "a part": model[1]}[nested]
-    seen = {"before": settings(), "others": others(), "raised": False, "between": None}
+    seen = {"before": settings(), "others": others(), "raised": False}
+    unseen = ("got", "between", "same", "inside", "others inside", "deep", "after", "others after")
+    seen.update(dict.fromkeys(unseen))
     manager = student.frozen(model)
     if not hasattr(type(manager), "__enter__"):
-        return {"got": type(manager).__name__}
+        return {**seen, "got": type(manager).__name__}
     try:
         with manager as yielded:
             seen["same"] = yielded is model
@@ -1523,18 +1580,39 @@ def visits(student, freeze, broken, nested):
     return seen
 
 
+MODULE_STATE = {
+    "values": [torch.Tensor, ...],
+    "grad": [torch.Tensor | None, ...],
+    "modes": [bool, ...],
+    "grad_mode": bool,
+}
+VISITED = {
+    **{where: {str: bool} for where in ("before", "inside", "after")},
+    **{where: MODULE_STATE for where in ("others", "others inside", "others after")},
+    "same": bool,
+    "raised": bool,
+    "got": None,
+    "deep": None,
+    "between": None,
+}
+
+
 def check_frozen(submission, freeze, broken=False, nested=""):
     """Settings inside and after are right, and nothing else has changed."""
     seen = submission.probe(visits, freeze, broken, nested)
-    if "got" in seen:
+    if assert_items(seen, dict).get("got") is not None:
         fail(
             f"expected something for a `with` statement, got {seen['got']}: the decorator "
             "@contextmanager makes it of a function that yields"
         )
+    form = VISITED | dict.fromkeys(("deep", "between"), {str: bool} if nested else None)
+    assert_form(seen, form, "what was seen of the block")
+    for where in ("inside", "after", *(("deep", "between") if nested else ())):
+        assert_same_keys(seen["before"], seen[where])
     if not seen["same"]:
         fail("the thing after `as` is not the module itself: yield module")
     for where in ("inside", "deep", "between"):
-        for name, setting in (seen.get(where) or {}).items():
+        for name, setting in (seen[where] or {}).items():
             if setting:
                 why = "switch requires_grad of every parameter off"
                 if where == "between":
@@ -1632,6 +1710,7 @@ def test_gradients_flow_through(submission, random):
     """Through a frozen module gradients flow to its input, not to its parameters."""
     x = random.normal(4, 3)
     seen = submission.probe(slopes_through, x)
+    assert_form(seen, {"x": object, "weights": [bool, bool], "learns again": [bool, bool]})
     weight, bias = torch.tensor([[1.0, -1.0, 0.5], [0.0, 2.0, 1.0]]), 0.25
     if seen["x"] is None:
         fail(

@@ -6,7 +6,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gradus.checks import assert_avoids, assert_inputs_unchanged, assert_matches, fail
+from gradus.checks import (
+    assert_avoids,
+    assert_form,
+    assert_inputs_unchanged,
+    assert_items,
+    assert_kind,
+    assert_matches,
+    assert_tensor,
+    fail,
+)
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -190,8 +199,11 @@ def test_numerical_gradient_leaves_x_as_it_was(submission, random):
     assert_matches(gradient, 2 * before, rtol=1e-2, atol=1e-2)
     assert_matches(after, before, what="x after the call", rtol=0.0, atol=0.0)
 
-    after, came_out = submission.probe(numerical_gradient_of_an_f_that_raises, x.clone(), eps)
-    assert came_out, "f raised an error, and it was swallowed: let it go through to the caller"
+    seen = submission.probe(numerical_gradient_of_an_f_that_raises, x.clone(), eps)
+    after, came_out = assert_items(seen, tuple, 2)
+    assert assert_kind(came_out, bool), (
+        "f raised an error, and it was swallowed: let it go through to the caller"
+    )
     assert_matches(after, before, what="x after f raised an error", rtol=0.0, atol=0.0)
 
 
@@ -842,7 +854,8 @@ def calls_of_batchnorm(student, x, gamma, beta, eps, grad):
 
 
 def refuse(calls):
-    """Fail where one of the names is autograd or a ready-made layer or loss."""
+    """Fail where one of the names is autograd or a ready-made layer or loss; there are some, with any answer."""
+    assert_form(calls, [str, ...], "the torch functions that were called")
     for name in calls:
         for forbidden, why in BY_HAND.items():
             if name.startswith(forbidden):
@@ -1137,6 +1150,26 @@ def net_wrong_gradients(p, x, target, last=True, first=True, weights=None):
     return {"w1": sum1.T @ x, "b1": sum1.sum(0), "w2": sum2.T @ hidden, "b2": sum2.sum(0)}
 
 
+def network_of(parameters, inputs, hidden, outputs):
+    """Parameters that a network says it has: tensors of the right shapes, which numbers are computed from."""
+    shapes = {"w1": (hidden, inputs), "b1": (hidden,), "w2": (outputs, hidden), "b2": (outputs,)}
+    assert_form(parameters, dict.fromkeys(NAMES, torch.Tensor), "the parameters")
+    for name, shape in shapes.items():
+        assert_tensor(parameters[name], f"the parameter {name}", shape=shape)
+    return parameters
+
+
+STORY = {
+    "start": {str: torch.Tensor},
+    "out": object,
+    "gradients": object,
+    "before": {str: torch.Tensor},
+    "after": {str: object},
+    "x": object,
+    "target": object,
+}
+
+
 def net_round(submission, random, device, sizes, lr=0.5):
     """One round of the student's network, with the x and the target that it got."""
     inputs, hidden, outputs, batch = sizes
@@ -1153,6 +1186,8 @@ def net_round(submission, random, device, sizes, lr=0.5):
         target.clone(),
         lr,
     )
+    assert_form(story, STORY, "what was seen of a round")
+    network_of(story["start"], inputs, hidden, outputs)
     return story, x, target
 
 
@@ -1171,17 +1206,13 @@ def test_perceptron_parameters(submission, device, random, sizes):
         gen = torch.Generator(device).manual_seed(number)
         return submission.probe(new_perceptron, inputs, hidden, outputs, gen)
 
-    parameters = fresh(seed)
-    shapes = {"w1": (hidden, inputs), "b1": (hidden,), "w2": (outputs, hidden), "b2": (outputs,)}
-    for name, shape in shapes.items():
-        got = parameters[name]
-        # Any random values are right: compare with themselves, in the right shape, dtype and place.
-        same = got.tolist() if got.shape == shape else torch.zeros(shape).tolist()
-        assert_matches(got, torch.tensor(same, device=device), what=f"the parameter {name}")
-        assert got.isfinite().all(), f"the parameter {name} holds NaN or infinity"
+    parameters = network_of(fresh(seed), inputs, hidden, outputs)
+    for name in NAMES:
+        what = f"the parameter {name}"
+        assert_tensor(parameters[name], what, dtype=torch.float32, device=device)
 
     torch.manual_seed(seed + 1)
-    again, another = fresh(seed), fresh(seed + 1)
+    again, another = fresh(seed), network_of(fresh(seed + 1), inputs, hidden, outputs)
     for name in NAMES:
         assert_matches(
             again[name], parameters[name], what=f"{name}, drawn again from the same seed"
@@ -1305,7 +1336,7 @@ def test_perceptron_gradients_are_fresh(submission, random):
     story = submission.probe(
         perceptron_over_several_rounds, 3, 5, 2, random.generator(), first, second, targets, lr
     )
-    start = story["start"]
+    start = network_of(assert_items(story, dict, 6)["start"], 3, 5, 2)
     expected = net_gradients(start, second, targets)
     loose = {"rtol": 1e-3, "atol": 1e-6}
     assert_matches(
@@ -1389,9 +1420,9 @@ def test_perceptron_learns_xor(submission, random):
     seeds = random.integers(0, 2**31 - 1, 10).tolist()
     predictions = submission.probe(learn_xor, seeds, 10.0, 500)
     target = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
+    assert_items(predictions, list, 10, "the predictions for XOR", of=torch.Tensor)
     for prediction in predictions:
-        shaped = isinstance(prediction, torch.Tensor) and prediction.shape == (4, 1)
-        assert_matches(prediction, prediction if shaped else target, what="the prediction for XOR")
+        assert_tensor(prediction, "the prediction for XOR", shape=(4, 1), dtype=torch.float32)
     learned = sum(torch.equal(prediction.round(), target) for prediction in predictions)
     shown = ", ".join(f"{value:.2f}" for value in predictions[0].flatten().tolist())
     assert learned >= 9, (
@@ -1405,8 +1436,8 @@ def test_perceptron_learns_xor(submission, random):
 def test_perceptron_draws_from_gen_in_turn(submission, random):
     """TwoLayerPerceptron built twice from one generator gives two different networks."""
     gen = random.generator()
-    one = submission.probe(new_perceptron, 3, 4, 2, gen)
-    two = submission.probe(new_perceptron, 3, 4, 2, gen)
+    one = network_of(submission.probe(new_perceptron, 3, 4, 2, gen), 3, 4, 2)
+    two = network_of(submission.probe(new_perceptron, 3, 4, 2, gen), 3, 4, 2)
     for name in ("w1", "w2"):
         assert not torch.equal(one[name], two[name]), (
             f"{name} is the same in two networks built from one generator: gen must move on"

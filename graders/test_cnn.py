@@ -9,13 +9,17 @@ from torch.utils.data import DataLoader, TensorDataset
 from gradus.checks import (
     assert_avoids,
     assert_falls,
+    assert_form,
     assert_history,
     assert_inputs_unchanged,
+    assert_items,
+    assert_kind,
     assert_matches,
     assert_mean_losses,
     assert_not_trained,
     assert_raises,
     assert_same_gradients,
+    assert_tensor,
     assert_trained,
     fail,
     model_state,
@@ -65,8 +69,10 @@ def test_places_are_counted(submission, places):
                 (room + span - kernel * (rest[0] if rest else 1)) // stride + 1
             ),
         }
-        why = [words for words, value in suspects.items() if value == got != count]
-        if type(got) is int and why:
+        why = []
+        if type(got) is int:
+            why = [words for words, value in suspects.items() if value == got != count]
+        if why:
             fail(f"output_size({call}): expected {count}, got {got}; {why[0]}")
         assert_matches(got, count, what=f"output_size({call})")
 
@@ -601,7 +607,7 @@ def logits_of(model, x, classes):
         fail(f"expected {what} in shape {wanted}, got {shape}{why}")
     if got.dtype != x.dtype or got.device != x.device:
         fail(f"expected {what} as {x.dtype} on {x.device}, got {got.dtype} on {got.device}")
-    return got
+    return assert_tensor(got, what, shape=wanted)
 
 
 def share_right(model, x, y):
@@ -705,6 +711,7 @@ def two_networks_with_the_same_weights(student, x):
 def test_all_layers_belong_to_the_network(submission, random):
     """Every layer of ConvNet is known to torch (saved, loaded, trained), and every one is used."""
     seen = submission.probe(two_networks_with_the_same_weights, random.normal(3, 1, 9, 8))
+    assert_form(seen, {"scores": [object, object], "idle": list[str], "parameters": int})
     if seen["parameters"] == 0:
         fail(
             "the network has no parameters: layers must be attributes of self (or in nn.Sequential)"
@@ -716,6 +723,8 @@ def test_all_layers_belong_to_the_network(submission, random):
         fail(
             f"expected the logits as a tensor, got {type(first).__name__}: does forward return them?"
         )
+    for scores in (first, second):
+        assert_tensor(scores, "the logits of 3 pictures", shape=(3, 4))
     if not torch.allclose(first, second, rtol=1e-4, atol=1e-5):
         fail(
             "a second network with the same state_dict gives other scores: some layers are unknown "
@@ -736,7 +745,7 @@ def test_network_can_learn_digits(submission, device, random, threshold):
     )
     reached = []
     for lr in (0.004, 0.02):  # the second for small networks
-        model = submission.ConvNet(1, 10).to(device)
+        model = assert_kind(submission.ConvNet(1, 10), nn.Module, "ConvNet(1, 10)").to(device)
         optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         for _ in range(8):
             model.train()
@@ -885,6 +894,8 @@ def hooks_after_feature_maps(student, x, broken):
 
 def check_hooks(seen):
     """Judge what `hooks_after_feature_maps` saw."""
+    form = {"left": list[str], "lost": list[str], "fired": [str, ...], "raised": bool}
+    assert_form(seen, form, "what was seen of the hooks")
     if seen["left"]:
         fail("your hook is still on the layer: call handle.remove(), in a `finally` block")
     if seen["lost"]:
@@ -972,8 +983,20 @@ FROZEN_PART = [True, False, False, False, False, True, True, True, True]
 MIXED = [False, True, False, True, False, False, True, False, True]
 
 
+MODES_SEEN = {
+    "names": [str] * 9,
+    "during": [bool, ...],
+    "after": [bool] * 9,
+    "statistics": bool,
+    "gradients": bool,
+    "requires_grad": [bool] * 6,
+    "grad_mode": bool,
+}
+
+
 def check_modes(seen, modes):
     """Judge what `modes_after_feature_maps` saw."""
+    assert_form(seen, MODES_SEEN, "what was seen of the layers")
     if any(seen["during"]):
         fail("a layer is in training mode while the model runs: call model.eval() first")
     if not seen["statistics"]:
@@ -1139,8 +1162,8 @@ def test_each_step_has_its_own_gradient(submission, random):
         per_batch += torch.autograd.grad(loss, [model[1].weight])
     per_batch = per_batch * 2
     seen = submission.probe(gradients_in_train_cnn, x, y, weight, bias)
-    if not seen:  # a loop that gets its gradients another way (torch.autograd.grad) leaves none
-        return
+    if not assert_items(seen, list, what="the gradients"):
+        return  # a loop that gets its gradients another way (torch.autograd.grad) leaves none
     if len(seen) != len(per_batch):
         fail(f"expected one backward pass for each of {len(per_batch)} batches, got {len(seen)}")
     for number, (got, want) in enumerate(zip(seen, per_batch, strict=True)):
@@ -1180,7 +1203,7 @@ def modes_in_train_cnn(student, x, y):
 def test_model_learns_in_training_mode(submission, random):
     """train_cnn switches the model to training mode, although it may arrive in eval mode."""
     seen = submission.probe(modes_in_train_cnn, random.normal(8, 1, 2, 2), random.integers(0, 3, 8))
-    if not seen:
+    if not assert_items(seen, list, of=bool):
         fail("the model was never run with gradients on")
     if not all(seen):
         fail("the model learns in eval mode: call model.train() at the beginning of each epoch")

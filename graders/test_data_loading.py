@@ -7,7 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from gradus.checks import assert_inputs_unchanged, assert_matches, assert_raises, fail
+from gradus.checks import (
+    assert_form,
+    assert_inputs_unchanged,
+    assert_items,
+    assert_length,
+    assert_matches,
+    assert_raises,
+    assert_tensor,
+    fail,
+)
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -41,7 +50,7 @@ def test_rows_with_their_targets(submission, device, random, kind, shape):
     where = device if kind == "tensors" else "cpu"
     dataset = submission.TableDataset(given_as(kind, x, device), given_as(kind, y, device))
     n = shape[0]
-    require_length(len(dataset), n)
+    assert_length(dataset, n, "the dataset")
     for index in range(n):
         expected = (x[index].to(where), y[index].to(where))
         assert_matches(
@@ -93,6 +102,8 @@ def ends_of(dataset, n, indices):
 
 def require_ends(seen, n, indices):
     """Outside -n ... n-1 there is an IndexError, and a `for` stops."""
+    form = {"answers": [str] * len(indices), "walked": int, "length": int}
+    assert_form(seen, form, "what a dataset answers")
     for index, answer in zip(indices, seen["answers"], strict=True):
         inside = -n <= index < n
         expected = "an item" if inside else "IndexError"
@@ -184,6 +195,8 @@ def test_shuffled_pairs_stay_together(submission, random, n):
     dataset = submission.TableDataset(x, torch.arange(n) * 10)
     loader = DataLoader(dataset, batch_size=5, shuffle=True, generator=random.generator())
     rows, targets = zip(*loader, strict=True)
+    assert_items(rows, tuple, math.ceil(n / 5), "the batches of rows", of=torch.Tensor)
+    assert_items(targets, tuple, math.ceil(n / 5), "the batches of targets", of=torch.Tensor)
     rows, targets = torch.cat(rows), torch.cat(targets)
     assert_matches(rows[:, 1] - 0.5, targets / 10, what="the rows, by their targets")
     assert_matches(targets.sort().values, torch.arange(n) * 10, what="the targets, sorted")
@@ -316,6 +329,7 @@ def test_transform_of_a_picture(submission, random):
     """The transform gets the float picture each time it is asked for, and the label stays."""
     files = {"0.png": picture(random, 3, 2), "1.png": picture(random, 2, 4, 3)}
     seen = submission.probe(image_transformed, files, ["0.png,5", "1.png,2"])
+    assert_form(seen, {"early": int, "items": object, "got": list[object]})
     if seen["early"]:
         fail("the transform ran while the dataset was built: run it when an item is asked for")
     if len(seen["got"]) != 3:
@@ -382,6 +396,7 @@ def test_missing_file_is_named_at_once(submission, random, place):
     names[place] = "nowhere_to_be_found.png"
     lines = [f"{name},0" for name in names]
     seen = submission.probe(missing_file, files, lines)
+    assert_form(seen, {"where": str, "type": str, "right": bool, "text": str})
     if seen["where"] != "at construction":
         told = f"{seen['type']} {seen['where']}" if seen["type"] != "no error" else "no error"
         fail(
@@ -647,11 +662,8 @@ class Shifts:
     def require(self, got, what="the result"):
         """`got` is one of these pictures; returns by how much it has moved."""
         image = self.image
-        if (
-            not isinstance(got, torch.Tensor)
-            or (got.shape, got.dtype, got.device) != (image.shape, image.dtype, image.device)
-            or got.requires_grad
-        ):
+        assert_tensor(got, what, shape=image.shape)
+        if (got.dtype, got.device) != (image.dtype, image.device) or got.requires_grad:
             assert_matches(got, image, what=what, requires_grad=False)
             fail(f"{what}: expected a plain tensor like the picture")
         found = self.find(got)
@@ -738,6 +750,7 @@ def test_every_shift_is_equally_likely(submission, random, m):
     image, calls = random.uniform(2 * m + 1, 2 * m + 2, low=1.0, high=2.0), 210 * m
     results = submission.probe(many_shifts, image, m, random.seed(), calls)
     allowed = Shifts(image, m)
+    assert_items(results, list, calls)
     shifts = [allowed.require(result) for result in results]
     if len(set(shifts)) == 1:
         fail(f"{calls} calls gave the same shift {shifts[0]}: draw in __call__, and set no seed")
@@ -792,6 +805,8 @@ def test_shifts_come_from_gen_alone(submission, random):
     image = random.uniform(9, 9, low=1.0, high=2.0)
     seen = submission.probe(draws_of_shift, image, [seed, seed, seed + 1])
     shifts = Shifts(image, 3)
+    form = {"results": [[torch.Tensor] * 12] * 4, "moved on": [bool] * 3, "quiet": bool}
+    assert_form(seen, form, "what was seen of the draws")
     first, again, other, shared = (
         [shifts.require(result) for result in row] for row in seen["results"]
     )
@@ -880,7 +895,8 @@ def test_shift_in_a_torchvision_pipeline(submission, random):
     """RandomShift takes its place in torchvision's v2.Compose."""
     image = random.integers(1, 256, 1, 4, 5).to(torch.uint8)
     shifts = Shifts(image.float().flip(-1), 1)
-    for result in submission.probe(shift_with_torchvision, image, random.seed()):
+    results = submission.probe(shift_with_torchvision, image, random.seed())
+    for result in assert_items(results, list, 5, of=torch.Tensor):
         shifts.require(result, "the result of the pipeline")
 
 
@@ -1059,8 +1075,9 @@ def test_large_mean_and_small_spread(submission, random, dtype, level):
     got = submission.channel_statistics(batches)
     what = f"pixels near {level:g} with a spread of 0.001"
     expected = (mean.to(dtype), std.to(dtype))
-    if not isinstance(got, tuple) or not isinstance(got[-1], torch.Tensor) or got[-1].shape != (2,):
+    if not isinstance(got, tuple) or len(got) != 2:
         assert_matches(got, expected, what=f"(mean, std) of {what}")
+    assert_tensor(got[-1], f"the std of {what}", shape=(2,))
     found = got[-1].detach().double().cpu()
     if not float((found / std - 1).abs().max()) <= 0.03:  # NaN is not, either
         fail(
@@ -1305,17 +1322,22 @@ def require_batches(batches, labels, batch_size, what="the sampler"):
     classes = sorted(set(labels))
     share = batch_size // len(classes)
     expected = min(labels.count(label) for label in classes) // share
+    smallest = min(labels.count(label) for label in classes)
+    number_wrong = (
+        f"{what}: the smallest class has {smallest} items, and each batch takes {share}: expected "
+        f"{expected} batches, got {len(assert_items(batches, list, what=what))}"
+    )
+    if len(batches) < expected:
+        fail(number_wrong)
     if not all(isinstance(batch, list | tuple) for batch in batches):
         kinds = ", ".join({type(batch).__name__ for batch in batches})
         why = "; .tolist() makes one of a tensor" if kinds == "Tensor" else "; yield whole batches"
         fail(f"{what}: expected a list of item numbers for each batch, got {kinds}{why}")
     for number, batch in enumerate(batches):
-        for item in batch:
-            if isinstance(item, bool) or not isinstance(item, int):
-                kind = type(item).__name__
-                fail(f"{what}: expected Python ints in each batch, got {kind}: use .tolist()")
-            if not 0 <= item < len(labels):
-                fail(f"{what}: batch {number} names item {item}; there are {len(labels)} items")
+        assert_items(batch, list | tuple, None, f"batch {number} of {what}", of=int)
+        outside = [item for item in batch if not 0 <= item < len(labels)]
+        if outside:
+            fail(f"{what}: batch {number} names item {outside[0]}; there are {len(labels)} items")
         found = [labels[item] for item in batch]
         counts = {label: found.count(label) for label in classes}
         if any(count != share for count in counts.values()):
@@ -1333,11 +1355,7 @@ def require_batches(batches, labels, batch_size, what="the sampler"):
             "(torch.randperm), take another slice for each batch, stop at the smallest class"
         )
     if len(batches) != expected:
-        smallest = min(labels.count(label) for label in classes)
-        fail(
-            f"{what}: the smallest class has {smallest} items, and each batch takes {share}: expected "
-            f"{expected} batches, got {len(batches)}"
-        )
+        fail(number_wrong)
 
 
 @pytest.mark.task("BalancedBatchSampler", points=3)
@@ -1363,10 +1381,10 @@ def test_length_of_the_sampler(submission, random, counts, batch_size):
     labels = labels_of(random, counts)
     sampler = submission.BalancedBatchSampler(torch.tensor(labels), batch_size, random.generator())
     expected = min(counts) // (batch_size // len(counts))
-    require_length(len(sampler), expected, "len(sampler)")
+    assert_length(sampler, expected, "the sampler")
     found = len(list(sampler))
     require_length(found, expected, "the number of batches in an epoch")
-    require_length(len(sampler), expected, "len(sampler) after an epoch")
+    assert_length(sampler, expected, "the sampler after an epoch")
 
 
 @pytest.mark.task("BalancedBatchSampler", points=1)
@@ -1404,6 +1422,8 @@ def test_each_epoch_has_a_new_order(submission, random):
     labels, seed = labels_of(random, (6, 11)), random.seed()
     seeds = [seed, seed, seed + 1]
     rows = submission.probe(epochs_of_sampler, torch.tensor(labels), 6, seeds, 40)
+    form = [{"epochs": [list[list[int]]] * 40, "quiet": bool}] * 3
+    assert_form(rows, form, "what was seen of 40 epochs")
     for row in rows:
         for number, batches in enumerate(row["epochs"]):
             require_batches(batches, labels, 6, f"epoch {number + 1}")
@@ -1439,9 +1459,9 @@ def test_sampler_in_a_loader(submission, random):
     sampler = submission.BalancedBatchSampler(torch.tensor(labels), 6, random.generator())
     dataset = TensorDataset(torch.arange(16), torch.tensor(labels))
     loader = DataLoader(dataset, batch_sampler=sampler)
-    require_length(len(loader), 2, "len(loader)")
+    assert_length(loader, 2, "the loader")
     for epoch in range(2):
-        batches = [items.tolist() for items, _ in loader]
+        batches = [assert_tensor(items, "a batch of items").tolist() for items, _ in loader]
         require_batches(batches, labels, 6, f"a loader, epoch {epoch + 1}")
 
 
@@ -1463,7 +1483,7 @@ def test_unusual_labels(submission, random, case):
     given = given.numpy() if case == "array" else given
     sampler = submission.BalancedBatchSampler(given, batch_size, random.generator())
     expected = min(counts) // (batch_size // len(counts))
-    require_length(len(sampler), expected, "len(sampler)")
+    assert_length(sampler, expected, "the sampler")
     for _ in range(2):
         require_batches(list(sampler), labels, batch_size)
 
@@ -1511,7 +1531,8 @@ def epochs_of_loaders(submission, n, fractions, batch_size, seed, *, runs=1, epo
     )
     if not isinstance(rows, list):
         fail(f"expected a tuple of three loaders (train, val, test), got {rows}")
-    return rows
+    form = [[[list[list[int]]] * 3] * epochs] * runs
+    return assert_form(rows, form, "the batches of three loaders")
 
 
 def items_in(batches):
@@ -1677,6 +1698,7 @@ def twin_parts(student, n, seed):
 def test_augmented_train_beside_plain_val(submission, random):
     """Train of an augmented data set and val and test of its plain twin share nothing, same seed."""
     parts = submission.probe(twin_parts, 22, random.seed())
+    assert_form(parts, [[int, ...]] * 3, "the items of three loaders")
     for a, b in ((0, 1), (0, 2), (1, 2)):
         both = set(parts[a]) & set(parts[b])
         if both:

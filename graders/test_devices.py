@@ -9,9 +9,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from gradus.checks import (
+    assert_form,
+    assert_items,
+    assert_kind,
     assert_matches,
+    assert_number,
     assert_raises,
     assert_same_gradients,
+    assert_tensor,
     fail,
 )
 
@@ -168,23 +173,28 @@ def require_moved(
             )
         assert_matches(got, expected, what=where)
     elif isinstance(batch, dict):
-        if not isinstance(got, dict) or list(got) != list(batch):
-            found = f"the keys {list(got)}" if isinstance(got, dict) else type(got).__name__
+        if not isinstance(got, dict):
+            found = type(got).__name__
             fail(f"{where}: expected a dict with the keys {list(batch)}, got {found}")
+        assert_matches(list(got), list(batch), what=f"the keys of {where}")
         for key, value in batch.items():
             require_moved(got[key], value, device, f"{where}[{key!r}]", remedy)
     elif type(got).__name__ != type(batch).__name__:
         note = ": type(batch)(*items) builds a named tuple" if hasattr(batch, "_fields") else ""
         fail(f"{where}: expected {type(batch).__name__}, got {type(got).__name__}{note}")
     elif isinstance(batch, list | tuple):
+        assert_items(got, list | tuple, what=where)
         if len(got) != len(batch):
             fail(f"{where}: expected {len(batch)} items, got {len(got)}")
-        if getattr(got, "_fields", None) != getattr(batch, "_fields", None):
-            fail(f"{where}: the names of the named tuple's items are gone")
+        names = getattr(batch, "_fields", None)
+        if names is not None:
+            assert_matches(
+                getattr(got, "_fields", None), names, what=f"{where}: the names of the items"
+            )
         for number, value in enumerate(batch):
             require_moved(got[number], value, device, f"{where}[{number}]", remedy)
-    elif got != batch:
-        fail(f"{where}: expected {batch!r} as it was, got {got!r}")
+    else:
+        assert_matches(got, batch, what=where, rtol=0.0, atol=0.0)
 
 
 @pytest.mark.task("move", points=3)
@@ -221,6 +231,7 @@ def identities_after_move(student, x, y):
         "items": len(items) == 2 and items[0] is x and items[1] is thing,
         "inner": list(inner) == ["y", "thing"] and inner["y"] is y and inner["thing"] is thing,
         "device of x": str(x.device),
+        **dict.fromkeys(("moved", "is Point", "same thing")),
     }
     if isinstance(got, dict) and set(got) == {"items", "point"}:
         seen["moved"] = str(getattr(got["items"][0], "device", None))
@@ -233,13 +244,20 @@ def identities_after_move(student, x, y):
 def test_callers_containers_are_left_alone(submission, random):
     """move changes none of the caller's containers; other objects come back as the very same."""
     seen = submission.probe(identities_after_move, random.normal(2), random.integers(0, 9, 3))
+    form = {
+        **dict.fromkeys(("batch", "items", "inner"), bool),
+        "device of x": str,
+        "moved": str | None,
+        **dict.fromkeys(("is Point", "same thing"), bool | None),
+    }
+    assert_form(seen, form, "what was seen of the move")
     for name in ("batch", "items", "inner"):
         if not seen[name]:
             what = {"batch": "dict", "items": "list", "inner": "dict inside a named tuple"}[name]
             fail(f"a {what} of the caller was changed: build a new container in place of it")
     if seen["device of x"] != "cpu":
         fail("a tensor of the caller was moved: x.data = ... or set_() changes the tensor itself")
-    if "is Point" not in seen:
+    if seen["is Point"] is None:
         fail("expected a dict with the keys of the batch")
     if seen["moved"] != "meta":
         fail(f"a tensor in a list in a dict: expected it on meta, got it on {seen['moved']}")
@@ -250,7 +268,7 @@ def test_callers_containers_are_left_alone(submission, random):
 
 
 def gradient_through_move(student, x, upstream, device):
-    """The gradient that comes back from the device through `move`, as numbers; None without one."""
+    """The gradient that comes back from the device through `move`; None without one."""
     import torch
 
     x = x.detach().requires_grad_()
@@ -258,7 +276,7 @@ def gradient_through_move(student, x, upstream, device):
     if not isinstance(got, torch.Tensor) or not got.requires_grad:
         return None
     (got * upstream.to(got.device)).sum().backward()
-    return None if x.grad is None else x.grad.tolist()
+    return x.grad
 
 
 @pytest.mark.task("move", points=1)
@@ -271,7 +289,7 @@ def test_gradients_flow_through_the_move(submission, device, random):
             "what comes back is cut off from the graph: .to(device) keeps it; .detach(), .numpy() "
             "and torch.tensor(...) do not"
         )
-    assert_matches(torch.tensor(got), 2.0 * upstream, what="the gradient")
+    assert_matches(got, 2.0 * upstream, what="the gradient")
 
 
 @pytest.mark.hidden
@@ -379,16 +397,24 @@ def tensors_of_encoding(student, x):
     return seen
 
 
+OF_ENCODING = {
+    **dict.fromkeys(("parameters", "plain", "left behind"), list[str]),
+    "buffers": list[tuple[int]],
+    **dict.fromkeys(("unchanged", "is x"), bool),
+}
+
+
 @pytest.mark.task("SinusoidalEncoding", points=3)
 def test_table_is_a_buffer(submission, random):
     """The table is a buffer: it moves with the module, and there is no parameter to train."""
     seen = submission.probe(tensors_of_encoding, random.normal(2, 5, 4))
+    assert_form(seen, OF_ENCODING, "what was seen of the encoding")
     if seen["parameters"]:
         fail(
             f"{', '.join(seen['parameters'])} is a parameter, so an optimizer would train it: "
             "register_buffer keeps a tensor that moves and is not trained"
         )
-    if not any(math.prod(shape) for shape in seen["buffers"]):
+    if not seen["buffers"] or not any(math.prod(shape) for shape in seen["buffers"]):
         what = f"self.{seen['plain'][0]} is a plain attribute" if seen["plain"] else "none is there"
         fail(
             f"expected the table as a buffer; {what}. register_buffer(name, table) makes one, and "
@@ -414,6 +440,7 @@ def test_encoding_keeps_the_dtype(submission, device, random, dtype):
 def test_encoding_changes_no_input(submission, random):
     """SinusoidalEncoding lets the gradient through as it is, and leaves x as it was."""
     seen = submission.probe(tensors_of_encoding, random.normal(2, 5, 4))
+    assert_form(seen, OF_ENCODING, "what was seen of the encoding")
     if not seen["unchanged"] or seen["is x"]:
         fail("x was changed in place: write x + ..., not x += ... or x.add_(...)")
     encoding = submission.SinusoidalEncoding(6, 4)
@@ -554,6 +581,7 @@ def pooled_twice(student, x, lengths):
 def test_pool_changes_no_input(submission, random):
     """MaskedMeanPool leaves x and lengths as they were, and has nothing to train."""
     seen = submission.probe(pooled_twice, random.normal(3, 4, 2), torch.tensor([4, 0, 2]))
+    assert_form(seen, {"unchanged": bool, "parameters": int}, "what was seen of the module")
     if not seen["unchanged"]:
         fail("x or lengths was changed in place: masked_fill makes a new tensor, masked_fill_ not")
     if seen["parameters"]:
@@ -687,7 +715,7 @@ def step_with_scaler(student, x, y, weight, scale, device, enabled, infinite):
     import torch
     from torch import nn
 
-    seen = {"dtypes": [], "gradients": []}
+    seen = {"dtypes": [], "gradients": [], "scale": None}
 
     class Watched(nn.Linear):
         def forward(self, x):
@@ -723,6 +751,19 @@ def step_with_scaler(student, x, y, weight, scale, device, enabled, infinite):
     return seen
 
 
+def scaled_step(submission, *arguments):
+    """What `step_with_scaler` saw."""
+    seen = submission.probe(step_with_scaler, *arguments)
+    form = {
+        "dtypes": list[str],
+        "gradients": list[object],
+        "scale": float | None,
+        "loss": object,
+        "weight": object,
+    }
+    return assert_form(seen, form, "what was seen of the step")
+
+
 def small_numbers(random):
     """x, y and weight that 16 bits hold exactly; what one step with lr 0.5 makes of the weight."""
     x, y = random.integers(-2, 3, 4, 3).float(), random.integers(-2, 3, 4, 2).float()
@@ -742,13 +783,13 @@ def small_numbers(random):
 def test_precision(submission, device, random):
     """The forward pass runs under autocast with a scaler, and in full precision without one."""
     x, y, weight, _, _ = small_numbers(random)
-    seen = submission.probe(step_with_scaler, x, y, weight, None, device, True, False)
+    seen = scaled_step(submission, x, y, weight, None, device, True, False)
     if seen["dtypes"] != ["torch.float32"]:
         fail(
             f"without a scaler: expected one prediction in float32, got {seen['dtypes']}: autocast "
             "belongs to the steps with a scaler (enabled=scaler is not None)"
         )
-    seen = submission.probe(step_with_scaler, x, y, weight, 16.0, device, True, False)
+    seen = scaled_step(submission, x, y, weight, 16.0, device, True, False)
     if len(seen["dtypes"]) != 1 or seen["dtypes"][0] not in HALVES:
         fail(
             f"with a scaler: expected one prediction in 16 bits, got {seen['dtypes']}: call the "
@@ -765,7 +806,7 @@ def test_precision(submission, device, random):
 def test_scaler_is_used(submission, device, random):
     """With a scaler the loss is scaled, the step is not, and the scale is brought up to date."""
     x, y, weight, gradient, loss = small_numbers(random)
-    seen = submission.probe(step_with_scaler, x, y, weight, 64.0, device, True, False)
+    seen = scaled_step(submission, x, y, weight, 64.0, device, True, False)
     if len(seen["gradients"]) != 1:
         fail(f"expected one backward pass, got {len(seen['gradients'])}")
     assert_matches(
@@ -808,7 +849,7 @@ def test_scaler_is_used(submission, device, random):
 def test_infinite_gradients_are_skipped(submission, device, random):
     """With a scaler, a step with infinite gradients is skipped and the scale gets smaller."""
     x, y, weight, _, _ = small_numbers(random)
-    seen = submission.probe(step_with_scaler, x, y, weight, 64.0, device, True, True)
+    seen = scaled_step(submission, x, y, weight, 64.0, device, True, True)
     assert_matches(
         seen["weight"],
         weight,
@@ -839,7 +880,7 @@ def test_steps_in_a_row(submission, device, random):
     assert_matches(weights_of(model), expected, what="the weights after three steps")
 
     x, y, weight, gradient, _ = small_numbers(random)
-    seen = submission.probe(step_with_scaler, x, y, weight, 1024.0, device, False, False)
+    seen = scaled_step(submission, x, y, weight, 1024.0, device, False, False)
     what = "the weight after a step with GradScaler(enabled=False)"
     assert_matches(seen["weight"], weight - 0.5 * gradient, what=what, rtol=3e-2, atol=0.1)
 
@@ -1005,6 +1046,7 @@ def test_one_batch_at_a_time(submission, random):
     """accumulated_step runs the model on one batch at a time, and steps exactly once."""
     sizes = [3, 1, 4]
     seen = submission.probe(steps_and_rows, batches_of(random, sizes, "cpu"))
+    assert_form(seen, {"steps": int, "rows": [int, ...], "backward": int})
     if seen["steps"] != 1:
         fail(f"expected one step of the optimizer for {len(sizes)} batches, got {seen['steps']}")
     if any(rows > max(sizes) for rows in seen["rows"]):
@@ -1148,6 +1190,7 @@ def loads_a_program(student, device):
 def test_program_in_a_file_does_not_run(submission, device):
     """load_anywhere raises for a file that holds more than data, and runs nothing of it."""
     seen = submission.probe(loads_a_program, device)
+    assert_form(seen, {"raised": bool, "ran": bool}, "what was seen of the load")
     if seen["ran"]:
         fail(
             "a program that was hidden in the file has run (it made a folder; it could have deleted "
@@ -1307,6 +1350,8 @@ def measured(student, device, earlier, work, card):
 
 def require_one_call(seen):
     """`fn` was called once."""
+    form = {"calls": int, "waits": list[int], "seconds": object}
+    assert_form(seen, form, "what was seen of the call")
     if seen["calls"] != 1:
         fail(f"expected one call of fn, got {seen['calls']}")
 
@@ -1498,15 +1543,29 @@ def work_of_replicas(student, weight, x, devices):
     return seen
 
 
+def work_seen(submission, weight, x, devices):
+    """What `work_of_replicas` saw."""
+    seen = submission.probe(work_of_replicas, weight, x, devices)
+    flags = ("same objects", "same values", "requires grad", "training", "x")
+    form = {
+        "parts": list[[str, int]],
+        "modes": list[bool],
+        "places": [str, ...],
+        "on": str,
+        **dict.fromkeys(flags, bool),
+    }
+    return assert_form(seen, form, "what was seen of the work")
+
+
 @pytest.mark.task("replicate_forward", points=2)
 def test_every_device_gets_its_part(submission, device, random):
     """Every row is worked on once, and every device works on a part of the rows."""
     devices = devices_of(device, 2)
     x, weight = random.normal(6, 3), random.normal(2, 3)
-    seen = submission.probe(work_of_replicas, weight, x, devices)
+    seen = work_seen(submission, weight, x, devices)
     parts = [(str(torch.device(place)), rows) for place, rows in seen["parts"] if rows]
     shown = ", ".join(f"{rows} on {place}" for place, rows in parts) or "none"
-    if sum(rows for _, rows in parts) != 6:
+    if not parts or sum(rows for _, rows in parts) != 6:
         fail(f"expected each of 6 rows to be worked on once, got rows: {shown}")
     if any(rows == 6 for _, rows in parts):
         fail(f"expected 6 rows to be shared by {', '.join(devices)}, got rows: {shown}")
@@ -1521,7 +1580,7 @@ def test_model_stays_where_it_is(submission, device, random, elsewhere):
     """replicate_forward leaves the model where and as it was: it is copied, not moved."""
     devices = ["meta", "meta"] if elsewhere == "meta" else devices_of(device, 2)
     x, weight = random.normal(5, 3), random.normal(2, 3)
-    seen = submission.probe(work_of_replicas, weight, x, devices)
+    seen = work_seen(submission, weight, x, devices)
     if seen["places"] != ["cpu"]:
         fail(
             f"the model was on the CPU, and is on {', '.join(seen['places'])} now: model.to(device) "

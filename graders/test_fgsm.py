@@ -9,7 +9,16 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from gradus.checks import assert_inputs_unchanged, assert_matches, assert_raises, fail
+from gradus.checks import (
+    assert_form,
+    assert_inputs_unchanged,
+    assert_items,
+    assert_kind,
+    assert_matches,
+    assert_raises,
+    assert_tensor,
+    fail,
+)
 
 SHAPES = [(1, 2, 3), (5, 3, 2, 2), (3, 1, 4, 3)]  # batch of one without channels; several images
 # A network of `small_network` has seven modules: itself and its six layers.
@@ -170,8 +179,25 @@ def traces(student, name, model, before, x, after, modes, situation):
     }
 
 
+TRACES = {
+    "result": object,
+    "raised": str | None,
+    "names": [str, ...],
+    "parameters": [str, ...],
+    "during": list[[bool, ...]],
+    "modes": [bool, ...],
+    "weights": [bool, ...],
+    "buffers": list[bool],
+    "gradients": [bool, ...],
+    **dict.fromkeys(("requires_grad", "image", "image gradient", "image requires grad"), bool),
+    "grad mode": bool,
+}
+
+
 def check_modes(seen, modes):
     """Every module has its own mode back."""
+    assert_items(seen["names"], list, len(modes), "the names of the layers", of=str)
+    assert_items(seen["modes"], list, len(modes), "the modes of the layers", of=bool)
     words = {True: "training mode", False: "eval mode"}
     for name, want, got in zip(seen["names"], modes, seen["modes"], strict=True):
         if want != got:
@@ -182,22 +208,29 @@ def check_modes(seen, modes):
             )
 
 
+def running(names, modes):
+    """The layers that are in training mode."""
+    assert_items(modes, list, len(names), "the modes of the layers in a call", of=bool)
+    return [name for name, training in zip(names, modes, strict=True) if training]
+
+
 def check_traces(seen, modes):
     """Judge what `traces` saw of an attack."""
+    assert_form(seen, TRACES, "what was seen of the attack")
     if not seen["during"] and seen["raised"] is None:
         fail("the model was never called: call model(...), not a layer of it")
-    for call in seen["during"]:
-        for name, training in zip(seen["names"], call, strict=True):
-            if training:
-                fail(
-                    f"{name} is in training mode while the gradient is taken: dropout makes it "
-                    "random, BatchNorm mixes the images. Call model.eval() first"
-                )
     check_modes(seen, modes)
-    if not all(seen["buffers"]):
+    training = [name for call in seen["during"] for name in running(seen["names"], call)]
+    if training:
+        fail(
+            f"{training[0]} is in training mode while the gradient is taken: dropout makes it "
+            "random, BatchNorm mixes the images. Call model.eval() first"
+        )
+    if False in seen["buffers"]:
         fail("the running statistics of BatchNorm have moved: run the model in eval mode")
     if not all(seen["weights"]):
         fail("the attack has changed the model's parameters: only the picture may change")
+    assert_items(seen["gradients"], list, len(seen["parameters"]), "the gradients")
     for name, same in zip(seen["parameters"], seen["gradients"], strict=True):
         if not same:
             fail(
@@ -686,6 +719,8 @@ def path_of_pgd(student, model, x, y, budget, seed):
 
 def check_path(seen, x, eps, steps):
     """Every place on the way is a picture within the eps-ball around x."""
+    form = {"result": object, "seen": list[object], "others": bool, "drawn": bool}
+    assert_form(seen, form, "what was seen of the path")
     if not seen["others"]:
         fail(
             "torch's global random numbers were used: draw from gen alone, and only if it is given"
@@ -694,9 +729,9 @@ def check_path(seen, x, eps, steps):
         fail(f"expected a gradient at each of {steps} steps, got {len(seen['seen'])} model calls")
     for number, place in enumerate(seen["seen"]):
         where = f"model call {number + 1} of pgd"
-        assert_matches(list(place.shape), list(x.shape), what=f"the shape in {where}")
+        assert_tensor(place, f"the picture in {where}", shape=x.shape)
         far = (place - x).abs().max().item()
-        if far > eps + 1e-6:
+        if not far <= eps + 1e-6:
             note = "project onto the ball around the ORIGINAL x at every step, the start too"
             fail(f"{where}: a pixel is {far:.4g} away from x, with eps {eps}: {note}")
         if place.min() < -1e-6 or place.max() > 1 + 1e-6:
@@ -715,7 +750,7 @@ def test_every_place_on_the_way(submission, random, budget, seed):
     y = random.integers(0, 2, 4)
     seen = submission.probe(path_of_pgd, copy.deepcopy(model), x, y, budget, seed)
     check_path(seen, x, budget[0], budget[2])
-    start = seen["seen"][0]
+    start = assert_tensor(seen["seen"][0], "the start of the path", shape=x.shape)
     if seed is None:
         what = "the first picture that pgd shows to the model, without gen"
         assert_matches(start, x, what=what)
@@ -928,7 +963,7 @@ def test_model_sees_normalised_pictures(submission, random, channels):
     x, y = images(random, 2, channels, 3, 3), random.integers(0, 2, 2)
     seen = submission.probe(inputs_of_model, model, x, y, 0.1, mean, std)
     mean, std = (torch.tensor(values).reshape(-1, 1, 1) for values in (mean, std))
-    if not seen:
+    if not assert_items(seen, list):
         fail("the model was never called")
     for inputs in seen:
         assert_matches(
@@ -1143,13 +1178,22 @@ def calls_in_robust_accuracy(student, model, batches, modes, broken):
     }
 
 
+CALLS = {
+    "attacks": list[{"model": bool, "x": object, "y": object, "x to y": None, "gradients": bool}],
+    "readings": list[{"x": torch.Tensor, "modes": [bool, ...]}],
+    "raised": bool,
+    "names": [str, ...],
+    "modes": [bool, ...],
+    **dict.fromkeys(("buffers", "gradients", "grad mode"), bool),
+}
+
+
 def check_readings(seen, modes):
     """Judge how the model was run by robust_accuracy, and how it was left."""
-    for reading in seen["readings"]:
-        for name, training in zip(seen["names"], reading["modes"], strict=True):
-            if training:
-                fail(f"{name} is in training mode while the model reads: call model.eval() first")
     check_modes(seen, modes)
+    training = [name for r in seen["readings"] for name in running(seen["names"], r["modes"])]
+    if training:
+        fail(f"{training[0]} is in training mode while the model reads: call model.eval() first")
     if not seen["buffers"]:
         fail("the running statistics of BatchNorm have moved: run the model in eval mode")
     if not seen["gradients"]:
@@ -1170,6 +1214,7 @@ def test_attack_gets_each_batch(submission, random, modes):
         for n in (3, 1, 2)
     ]
     seen = submission.probe(calls_in_robust_accuracy, model, batches, modes, False)
+    assert_form(seen, CALLS, "what was seen of the calls")
     if len(seen["attacks"]) != 3:
         fail(f"expected one call of attack for each of 3 batches, got {len(seen['attacks'])}")
     for number, (call, (x, y)) in enumerate(zip(seen["attacks"], batches, strict=True), start=1):
@@ -1185,7 +1230,7 @@ def test_attack_gets_each_batch(submission, random, modes):
     check_readings(seen, modes)
     for x, _ in batches:
         read = [reading["x"] for reading in seen["readings"] if reading["x"].shape == x.shape]
-        if not any(inputs.allclose(x / 2) for inputs in read):
+        if not read or not any(inputs.allclose(x / 2) for inputs in read):
             fail("the model was not given what attack gave back: model(attack(model, x, y))")
 
 
@@ -1200,6 +1245,7 @@ def test_modes_after_a_broken_attack(submission, random, modes):
         for n in (3, 1, 2)
     ]
     seen = submission.probe(calls_in_robust_accuracy, model, batches, modes, True)
+    assert_form(seen, CALLS, "what was seen of the calls")
     if not seen["raised"]:
         fail("the attack raised an error and robust_accuracy kept it to itself: let it go on")
     check_readings(seen, modes)
@@ -1423,6 +1469,13 @@ def check_adversarial_modes(submission, random, modes):
     model = small_network(random, (1, 3, 2))
     x, y = images(random, 5, 1, 3, 2, dtype=torch.float64), random.integers(0, 4, 5)
     seen = submission.probe(modes_in_adversarial_step, model, x, y, 0.1, modes)
+    form = {
+        "during": list[[bool] * len(modes)],
+        "names": [str] * len(modes),
+        "modes": [bool] * len(modes),
+        **dict.fromkeys(("learned", "frozen", "requires_grad", "image"), bool),
+    }
+    assert_form(seen, form, "what was seen of the step")
     if len(seen["during"]) < 2:
         fail(f"expected two model calls, one to attack and one to learn, got {len(seen['during'])}")
     if any(seen["during"][0]):

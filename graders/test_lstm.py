@@ -13,12 +13,16 @@ from torch.utils.data import DataLoader, TensorDataset
 from gradus.checks import (
     assert_avoids,
     assert_falls,
+    assert_form,
     assert_history,
     assert_inputs_unchanged,
+    assert_items,
+    assert_kind,
     assert_matches,
     assert_mean_losses,
     assert_not_trained,
     assert_same_gradients,
+    assert_tensor,
     assert_trained,
     fail,
     model_state,
@@ -591,6 +595,7 @@ def test_lstm_is_your_own(submission, random):
     weights = torch_lstm(random, 2, 3, 2).state_dict()
     x, h, c = random.normal(3, 4, 2), random.normal(2, 3, 3), random.normal(2, 3, 3)
     seen = submission.probe(lstm_from_inside, weights, x, h, c)
+    assert_form(seen, {"names": [str, ...], "after": [object, object, object]})
     for name in seen["names"]:
         if name.startswith(tuple(TORCH_CELLS)):
             fail(
@@ -606,7 +611,7 @@ def test_lstm_is_your_own(submission, random):
 def test_lstm_begins_with_different_weights(submission, random):
     """LSTM's weights are drawn at random and can be trained: no two places begin alike."""
     torch.manual_seed(random.seed())
-    first, second = submission.LSTM(5, 4, 2), submission.LSTM(5, 4, 2)
+    first, second = (assert_kind(submission.LSTM(5, 4, 2), nn.Module, "LSTM") for _ in range(2))
     both_lstms(submission, random, (5, 4, 2))
     other = dict(second.named_parameters())
     for name, parameter in first.named_parameters():
@@ -846,9 +851,11 @@ def check_encode(submission, text):
     """Compare the ids of one text with the right ones."""
     got = assert_inputs_unchanged(submission.encode, text, VOCABULARY)
     expected = [VOCABULARY.get(word, 1) for word in text.split()]
-    if type(got) is list and all(type(number) is int for number in got) and got != expected:
-        why = first_suspect(got, expected, suspects_of_encode(text))
-        fail(f"encode({text!r}, ...): expected {expected}, got {got}{why}")
+    if type(got) is list and set(map(type, got)) <= {int}:
+        assert_items(got, list, of=int)
+        if got != expected:
+            why = first_suspect(got, expected, suspects_of_encode(text))
+            fail(f"encode({text!r}, ...): expected {expected}, got {got}{why}")
     assert_matches(got, expected, what=f"encode({text!r}, ...)")
 
 
@@ -995,7 +1002,7 @@ def logits_of(model, ids, lengths, classes):
         fail(f"expected {what} in shape {wanted}, got {shape}{why}")
     if not got.is_floating_point() or got.device != ids.device:
         fail(f"expected {what} as floats on {ids.device}, got {got.dtype} on {got.device}")
-    return got
+    return assert_tensor(got, what, shape=wanted)
 
 
 def scores_of(model, ids, lengths, classes=2):
@@ -1023,7 +1030,7 @@ def shown(row):
 
 def alike(a, b):
     """Whether two lots of scores are the same but for rounding."""
-    return torch.allclose(a, b, rtol=1e-3, atol=1e-5, equal_nan=True)
+    return torch.allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.task("SentimentClassifier", points=2)
@@ -1121,7 +1128,8 @@ def require_of_some_model(submission, random, problem_of):
     """One of a few models shows it: by chance a ReLU may shut a whole network at its beginning."""
     for _ in range(4):
         torch.manual_seed(random.seed())
-        problem = problem_of(submission.SentimentClassifier(20, 8, 16, 2))
+        model = submission.SentimentClassifier(20, 8, 16, 2)
+        problem = problem_of(assert_kind(model, nn.Module, "SentimentClassifier"))
         if problem is None:
             return
     fail(problem)
@@ -1241,6 +1249,8 @@ def test_all_layers_belong_to_the_classifier(submission, random):
     torch.manual_seed(random.seed())
     ids, lengths = some_texts(random, (5, 2, 6, 6, 4, 5, 1, 3), 12)
     seen = submission.probe(classifiers_from_inside, ids, lengths)
+    form = {"scores": [object] * 2, "idle": list[str], "parameters": int, "after": [object] * 2}
+    assert_form(seen, form, "what was seen of two models")
     if seen["parameters"] == 0:
         fail("the model has no parameters: layers must be attributes of self, made in __init__")
     if seen["idle"]:
@@ -1251,6 +1261,8 @@ def test_all_layers_belong_to_the_classifier(submission, random):
     first, second = seen["scores"]
     if not isinstance(first, torch.Tensor):
         fail(f"expected the logits as a tensor, got {type(first).__name__}")
+    for scores in (first, second):
+        assert_tensor(scores, "the logits of 8 texts", shape=(8, 3))
     if not alike(first, second):
         fail(
             "a second model with the same state_dict gives other scores: some layers are unknown to "
@@ -1303,7 +1315,8 @@ def test_classifier_can_learn_reviews(submission, device, random, threshold):
     reached = []
     for lr in (0.01, 0.02):
         torch.manual_seed(random.seed())
-        model = submission.SentimentClassifier(words, 16, 32, 2).to(device)
+        made = submission.SentimentClassifier(words, 16, 32, 2)
+        model = assert_kind(made, nn.Module, "SentimentClassifier").to(device)
         optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         for _ in range(6):
             model.train()
@@ -1331,7 +1344,7 @@ def test_classifier_can_learn_reviews(submission, device, random, threshold):
 def test_long_texts_and_idle_padding(submission, random):
     """SentimentClassifier takes long texts, and no gradient comes from a text's neighbours."""
     torch.manual_seed(random.seed())
-    model = submission.SentimentClassifier(15, 3, 4, 2)
+    model = assert_kind(submission.SentimentClassifier(15, 3, 4, 2), nn.Module)
     ids, lengths = some_texts(random, (60, 1, 33), 15)
     scores = scores_of(model, ids, lengths)
     if not scores.isfinite().all():
@@ -1464,8 +1477,8 @@ def test_each_step_has_its_own_gradient(submission, random):
         per_batch += torch.autograd.grad(loss, [model.scores.weight])
     per_batch = per_batch * 2
     seen = submission.probe(gradients_in_training, model, loader)
-    if not seen:  # a loop that gets its gradients another way (torch.autograd.grad) leaves none
-        return
+    if not assert_items(seen, list, what="the gradients"):
+        return  # a loop that gets its gradients another way (torch.autograd.grad) leaves none
     if len(seen) != len(per_batch):
         fail(f"expected one backward pass for each of {len(per_batch)} batches, got {len(seen)}")
     for number, (got, want) in enumerate(zip(seen, per_batch, strict=True)):
@@ -1509,7 +1522,7 @@ def modes_in_training(student, ids, lengths, labels):
 def test_model_learns_in_training_mode(submission, random):
     """train_sentiment switches the model to training mode, although it may arrive in eval mode."""
     seen = submission.probe(modes_in_training, *labelled_texts(random, 8, 20, 3))
-    if not seen:
+    if not assert_items(seen, list, of=bool):
         fail("the model was never run with gradients on")
     if not all(seen):
         fail("the model learns in eval mode: call model.train() at the beginning of each epoch")

@@ -11,10 +11,15 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from gradus.checks import (
     assert_falls,
+    assert_form,
     assert_history,
+    assert_items,
+    assert_kind,
     assert_matches,
     assert_mean_losses,
     assert_not_trained,
+    assert_number,
+    assert_tensor,
     assert_trained,
     fail,
     model_state,
@@ -225,7 +230,7 @@ def check_statistics(own, twin, x, momentum, batches):
         suspects={still: torch.full_like(twin.num_batches_tracked, 7)},
     )
     assert_matches(
-        own.running_mean.detach(),
+        assert_tensor(own.running_mean, "running_mean").detach(),
         twin.running_mean,
         what=f"running_mean {after}",
         suspects={
@@ -236,7 +241,7 @@ def check_statistics(own, twin, x, momentum, batches):
         },
     )
     assert_matches(
-        own.running_var.detach(),
+        assert_tensor(own.running_var, "running_var").detach(),
         twin.running_var,
         what=f"running_var {after}",
         suspects={
@@ -304,7 +309,7 @@ def gradients(own, twin, x, upstream):
             fail(f"expected a tensor of shape {tuple(x.shape)}, got {type(out).__name__}")
         if not out.requires_grad:
             fail("the result is detached: gradients must flow to the input, weight and bias")
-        inputs = [leaf, layer.weight, layer.bias]
+        inputs = [leaf, assert_tensor(layer.weight), assert_tensor(layer.bias)]
         found.append(torch.autograd.grad((out * upstream).sum(), inputs, allow_unused=True))
     return found
 
@@ -373,6 +378,8 @@ def traces_of_batch_norm(student, x):
 
 def require_own_arithmetic(seen):
     """The layer does not leave the work to torch's."""
+    form = {"unchanged": bool, "holding": list[str], "calls": list[str], "torchs": list[str]}
+    assert_form(seen, form, "what was seen of a layer")
     used = [name for name in seen["calls"] if "batch_norm" in name] + seen["torchs"]
     if used:
         fail(f"expected your own arithmetic, got torch's {used[0]}: write the mean and variance")
@@ -611,8 +618,9 @@ def made_block(submission, kind, in_channels, width, stride, random):
 
 def same(got, want):
     """Whether a result is right, up to rounding."""
-    fits = isinstance(got, torch.Tensor) and got.shape == want.shape and got.dtype == want.dtype
-    return fits and torch.allclose(got.detach().cpu(), want.detach().cpu(), rtol=1e-3, atol=1e-4)
+    if not isinstance(got, torch.Tensor) or got.shape != want.shape or got.dtype != want.dtype:
+        return False
+    return torch.allclose(got.detach().cpu(), want.detach().cpu(), rtol=1e-3, atol=1e-4)
 
 
 def check_block(submission, kind, random, sizes, x, training):
@@ -740,7 +748,7 @@ def check_input_is_unchanged(submission, kind, random, cases):
     for sizes, training in product(cases, (True, False)):
         x = random.normal(2, sizes[0], 4, 3)
         seen = submission.probe(input_after, kind, sizes, x, training)
-        for got in seen.values():
+        for got in assert_form(seen, {"leaf": object, "middle": object}).values():
             if not same(got, x):
                 about = f"{kind}({', '.join(map(str, sizes))})"
                 fail(
@@ -911,7 +919,7 @@ def plan_of_stage(block, in_channels, width, blocks, stride):
 def blocks_in(model, block):
     """How each block of the check's own inside the model was made."""
     return [
-        [int(number) for number in module.about]
+        [assert_number(number, "an argument of a block", whole=True) for number in module.about]
         for module in model.modules()
         if type(module).__name__ == block.__name__
     ]
@@ -1039,8 +1047,9 @@ def parts_of_network(model, in_channels, classes, width, channels):
     shapes = ", ".join(short(p.shape) for p in others) or "none"
     if len(stem) != 1:
         fail(f"expected a stem with one kernel of {width}x{in_channels}x3x3, got {shapes}")
-    if len(norms) != 1 or norms[0].weight.numel() != width:
-        sizes = ", ".join(str(norm.weight.numel()) for norm in norms) or "none"
+    widths = [assert_tensor(norm.weight, "a weight").numel() for norm in norms]
+    if widths != [width]:
+        sizes = ", ".join(map(str, widths)) or "none"
         fail(
             f"expected one batch normalization beside the blocks, for {width} channels, got {sizes}"
         )
@@ -1051,7 +1060,9 @@ def parts_of_network(model, in_channels, classes, width, channels):
         )
     if len(others) != 3:
         fail(f"expected a stem without bias, stages and one linear layer, got weights of {shapes}")
-    return stem[0], norms[0], weight[0].flatten(1), bias[0]
+    found = [assert_tensor(getattr(norms[0], name), name) for name in STATISTICS[:4]]
+    values = [tensor.detach().clone() for tensor in found]  # a call in training mode moves two
+    return stem[0], Statistics(values), weight[0].flatten(1), bias[0]
 
 
 def network_by_hand(block, plan, parts, x, training, slip=""):
@@ -1084,9 +1095,7 @@ def check_network(submission, random, block, layers, sizes, x, training):
     parts_of_network(model, in_channels, classes, width, channels)
     scramble(random, model)
     model.to(device=x.device, dtype=x.dtype).train(training)
-    stem, norm, *linear = parts_of_network(model, in_channels, classes, width, channels)
-    before = Statistics([getattr(norm, name).detach().clone() for name in STATISTICS[:4]])
-    parts = stem, before, *linear
+    parts = parts_of_network(model, in_channels, classes, width, channels)
     with torch.no_grad():
         expected = network_by_hand(block, plan, parts, x, training)
         got = model(x.clone())
@@ -1285,14 +1294,14 @@ def zeroed(student, seed, alone=False):
             out = block(x.clone())
             out.sum().backward()
         except RuntimeError as error:
-            blocks[place] = {"error": str(error)}
+            blocks[place] = {"error": str(error), "x": x, "out": None, "kernels": []}
             continue
         kernels = [
             [name, list(p.shape), 0.0 if p.grad is None else p.grad.abs().sum().item()]
             for name, p in block.named_parameters()
             if p.ndim == 4
         ]
-        blocks[place] = {"x": x, "out": out.detach(), "kernels": kernels}
+        blocks[place] = {"error": None, "x": x, "out": out.detach(), "kernels": kernels}
     return {
         "result": None if result is None else type(result).__name__,
         "before": before,
@@ -1302,8 +1311,18 @@ def zeroed(student, seed, alone=False):
     }
 
 
+ZEROED_SEEN = {
+    "result": str | None,
+    "before": {str: torch.Tensor},
+    "after": {str: torch.Tensor},
+    "moved": list[str],
+    "blocks": {str: object},
+}
+
+
 def check_zeroed(seen, places):
     """Judge what `zeroed` saw: in each block the last weight, and nothing else anywhere."""
+    assert_form(seen, ZEROED_SEEN, "what was seen of the model")
     before, after = seen["before"], seen["after"]
     if list(before) != list(after):
         fail("the model has other parameters or buffers now: write into those that are there")
@@ -1325,7 +1344,7 @@ def prefix(place):
 
 def same_tensor(a, b):
     """Whether two tensors of a probe are equal."""
-    return isinstance(b, torch.Tensor) and a.shape == b.shape and torch.equal(a, b)
+    return a.shape == b.shape and torch.equal(a, b)
 
 
 def check_zeroed_block(seen, place, kind, sizes, changed, after):
@@ -1342,7 +1361,14 @@ def check_zeroed_block(seen, place, kind, sizes, changed, after):
             f"in {about} {', '.join(own)} have changed: only the weight of the last batch "
             "normalization of the main path is to be zero"
         )
-    if "error" in seen:
+    form = {
+        "error": str | None,
+        "x": torch.Tensor,
+        "out": object,
+        "kernels": list[[str, [int] * 4, float]],
+    }
+    assert_form(seen, form, f"what was seen of {about}")
+    if seen["error"] is not None:
         fail(f"{about} cannot be run and pulled back any more: {seen['error']}")
     (name,) = own
     value, out_channels = after[name], sizes[1] * BLOCKS[kind]
@@ -1357,6 +1383,7 @@ def check_zeroed_block(seen, place, kind, sizes, changed, after):
 
     projected = len(kernels_of(kind, *sizes)) > len(kernels_of(kind, out_channels, sizes[1], 1))
     shortcut = [out_channels, sizes[0], 1, 1] if projected else None
+    assert_items(seen["kernels"], list, len(kernels_of(kind, *sizes)), f"the kernels in {about}")
     for kernel, shape, gradient in seen["kernels"]:
         if shape == shortcut and gradient == 0.0:
             fail(
@@ -1391,6 +1418,7 @@ def test_model_that_is_a_block(submission, random, place):
 def test_zero_init_leaves_the_rest_alone(submission, random):
     """zero_init_residual returns None, and leaves modes, requires_grad, .grad and tensors in place."""
     seen = submission.probe(zeroed, random.seed())
+    assert_form(seen, ZEROED_SEEN, "what was seen of the model")
     if seen["result"] is not None:
         fail(f"expected None, got {seen['result']}: the model is changed in place")
     if "identity" in seen["moved"]:
@@ -1400,9 +1428,9 @@ def test_zero_init_leaves_the_rest_alone(submission, random):
         )
     if seen["moved"]:
         fail(f"expected {seen['moved'][0]} of each part as before, it has changed")
-    if seen["before"] and all(
-        same_tensor(v, seen["after"].get(k)) for k, v in seen["before"].items()
-    ):
+    if list(seen["before"]) != list(seen["after"]):
+        fail("the model has other parameters or buffers now: write into those that are there")
+    if all(same_tensor(v, seen["after"][k]) for k, v in seen["before"].items()):
         fail("nothing has changed at all")
 
 
@@ -1525,7 +1553,9 @@ def look_into_training(submission, random):
     for images, labels in batches_of(x, y, 5):
         loss = F.cross_entropy(model(images), labels)
         per_batch += torch.autograd.grad(loss, [model[1].weight])
-    return submission.probe(training_seen, x, y, weight, bias), per_batch * 2
+    seen = submission.probe(training_seen, x, y, weight, bias)
+    assert_form(seen, {"gradients": list[torch.Tensor], "modes": list[bool]})
+    return seen, per_batch * 2
 
 
 @pytest.mark.task("train_resnet", points=1)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from gradus.checks import (
     assert_avoids,
+    assert_form,
     assert_inputs_unchanged,
     assert_matches,
     assert_raises,
@@ -109,6 +110,7 @@ def test_arrays_are_copied(submission):
             what=f"the tensor made from a {source} array, after the array has changed",
             suspects=suspects,
         )
+        assert_form(array, [[int | float, ...], ...], "the array")
         if array != [[101, 102, 103], [104, 105, 106]]:
             fail(
                 "expected the array to stay as it is when the tensor changes, "
@@ -186,7 +188,8 @@ def lines_run(student, sizes):
 @pytest.mark.task("number_grid", points=1)
 def test_grid_needs_no_loop(submission):
     """A larger grid takes no more lines of Python: there is no loop over rows or entries."""
-    small, tall, wide = submission.probe(lines_run, [(3, 4), (40, 4), (3, 40)])
+    counts = submission.probe(lines_run, [(3, 4), (40, 4), (3, 40)])
+    small, tall, wide = assert_form(counts, [int, int, int], "the lines that were run")
     if max(tall, wide) > small + 8:
         size, lines = ("40 x 4", tall) if tall > small + 8 else ("3 x 40", wide)
         fail(
@@ -981,8 +984,16 @@ def scaled_in_place(student, x, factor, leaf):
     }
 
 
+SCALED = {
+    **dict.fromkeys(("values", "seen"), torch.Tensor),
+    **dict.fromkeys(("same", "requires_grad", "is_leaf", "grad", "recording"), bool),
+    "returned": str,
+}
+
+
 def assert_scaled(facts, before, factor):
     """The part that is asked of every call."""
+    assert_form(facts, SCALED, "what was seen of the call")
     if torch.equal(facts["values"], before) and factor != 1:
         fail(
             "expected the memory of x to hold new numbers, got the old ones: "
@@ -1068,6 +1079,7 @@ def shared_array(student, x, kind):
         "has_history": x.grad_fn is not None,
         "unchanged": torch.equal(x.detach(), before),
         "device": str(x.device),
+        **dict.fromkeys(("dtype", "values", "array_follows", "tensor_follows")),
     }
     if isinstance(array, np.ndarray):
         facts["dtype"], facts["values"] = str(array.dtype), torch.tensor(array)
@@ -1080,8 +1092,18 @@ def shared_array(student, x, kind):
     return facts
 
 
+SHARED = {
+    **dict.fromkeys(("type", "device"), str),
+    **dict.fromkeys(("requires_grad", "has_history", "unchanged"), bool),
+    **dict.fromkeys(("array_follows", "tensor_follows"), bool | None),
+    "dtype": str | None,
+    "values": torch.Tensor | None,
+}
+
+
 def assert_array(facts, before):
     """The part that is asked of every call."""
+    assert_form(facts, SHARED, "what was seen of the call")
     if facts["type"] != "numpy.ndarray":
         fail(f"expected a numpy.ndarray, got {facts['type']}")
     name = str(before.dtype).removeprefix("torch.")

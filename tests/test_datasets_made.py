@@ -1,15 +1,20 @@
 """The data that a kit makes itself: the ring, the grid world and the reviews are what their words say."""
 
+import ast
 import random
+import runpy
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-from datasets.gridworld import GOAL, PIT, STARTS, GridWorld, after, optimal_values, reward_of
+from datasets.gridworld import GOAL, PIT, STARTS, GridWorld, after, reward_of
 from datasets.reviews import load_reviews
 from datasets.ring import measure_ring, ring_centres, sample_ring
+
+GRADER = Path(__file__).parent.parent / "graders" / "test_dqn.py"
 
 
 def test_samples_of_the_ring_itself_cover_it():
@@ -46,7 +51,7 @@ def test_the_grid_is_an_environment_as_gymnasium_wants_it():
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 0.9, 0.99])
 def test_the_grids_values_solve_the_bellman_equation(gamma):
-    values = optimal_values(gamma)
+    values = runpy.run_path(str(GRADER))["exact_values"](gamma)
     for cell in STARTS:
         for action in range(4):
             there = after(cell, action)
@@ -110,3 +115,18 @@ def test_the_verdicts_of_reviews_are_those_of_their_words():
 def test_reviews_that_cannot_be_made_are_refused(words, message):
     with pytest.raises(ValueError, match=message):
         load_reviews(*words)
+
+
+GIVEN = {  # what checks take from `datasets`, which submissions may import: data and rules, no expected values
+    *("load_digits_split", "load_reviews", "sample_ring", "measure_ring"),
+    *("GridWorld", "CELLS", "MOVES", "STARTS", "after", "reward_of"),
+}
+
+
+def test_checks_take_no_expected_value_from_what_a_submission_may_import():
+    taken = set()
+    for path in GRADER.parent.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("datasets"):
+                taken |= {alias.name for alias in node.names}
+    assert taken == GIVEN

@@ -80,6 +80,24 @@ def test_every_report_keeps_to_the_schema_and_comes_back_as_it_was(shared_kit, t
     assert read_report(written(tmp_path, text)) == report
 
 
+@pytest.mark.parametrize(
+    ("seed", "written_as"),
+    [(0, 0), (-3, -3), (2**53 - 1, 2**53 - 1), (2**53, "9007199254740992"), (2**128 - 1, str(2**128 - 1))],
+)  # fmt: skip
+def test_a_seed_of_any_size_comes_back_exactly(tmp_path, seed, written_as):
+    text = to_json(Report((), seed))
+    assert json.loads(text)["seed"] == written_as
+    assert problems_of(text) == []
+    assert read_report(written(tmp_path, text)).seed == seed
+
+
+def test_a_seed_that_is_no_number_is_refused(tmp_path):
+    text = json.dumps({**json.loads(to_json(Report(()))), "seed": "many"})
+    assert problems_of(text) != []
+    with pytest.raises(ReportError, match="not a gradus report"):
+        read_report(written(tmp_path, text))
+
+
 def test_the_schema_notices_what_does_not_belong():
     broken = json.loads(to_json(Report(())))
     assert problems_of(json.dumps({**broken, "version": 2})) != []

@@ -1,5 +1,6 @@
 """Assertions about training loops: which model was trained, and the history of losses that came back."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ def model_state(model: nn.Module) -> State:
 
 
 def assert_history(history: Any, epochs: int) -> None:
-    """Assert that the history of a training is a list with one Python float for each epoch.
+    """Assert that the history of a training is a list with one finite Python float for each epoch.
 
     Raises:
         Failure: If it is not.
@@ -36,6 +37,8 @@ def assert_history(history: Any, epochs: int) -> None:
                 f"expected Python floats in the history, got {type(value).__name__}: "
                 "loss.item() makes a number of a tensor"
             )
+        if not math.isfinite(value):
+            raise Failure(f"expected finite losses in the history, got {value}")
 
 
 def assert_falls(history: list[float]) -> None:
@@ -127,7 +130,7 @@ def assert_mean_losses(
     expected = F.cross_entropy(logits[:kept], labels[:kept]).item()
     known = dict(_suspects(logits[:kept], labels[:kept], size, len(labels))) | dict(suspects or {})
     for epoch, got in enumerate(history):
-        if abs(got - expected) <= 1e-4 * max(1.0, abs(expected)):
+        if abs(got - expected) <= 1e-4 * max(1.0, abs(expected)):  # never true for NaN
             continue
         why = [words for words, loss in known.items() if abs(got - loss) <= 1e-4 * abs(loss)]
         if epoch and not why:

@@ -159,7 +159,7 @@ class GradusExecute(NbGraderPreprocessor):
             shutil.copytree(folder, workdir, symlinks=True)
             path = workdir / f"{topic}.ipynb"
             path.write_text(nbformat.writes(nb), encoding="utf-8")
-            seed = secrets.randbelow(2**31)
+            seed = secrets.randbits(128)  # so many that trying them out finds none
             # A process for each submission: should one take the judge over, it does not grade the others.
             result = grade_apart(
                 course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir

@@ -41,7 +41,8 @@ def add_options(group: pytest.OptionGroup) -> None:
     )
     group.addoption(
         "--gradus-seed", type=int, default=0, metavar="N",
-        help="Seed of the random inputs (default: 0). A grade is taken with a secret one.",
+        help="Seed of the random inputs, a whole number of any size (default: 0). A grade is taken with a "
+        "secret one of 128 bits.",
     )  # fmt: skip
     group.addoption(
         "--isolated", action="store_true",

@@ -11,6 +11,7 @@ from gradus.shown import safe
 from gradus.submission.status import Problem, Status
 
 VERSION = 1
+EXACT = 2**53 - 1  # above it, readers of JSON in many languages round whole numbers
 
 
 def to_json(report: Report) -> str:
@@ -19,7 +20,7 @@ def to_json(report: Report) -> str:
         {
             "version": VERSION,
             "created": report.created,
-            "seed": report.seed,
+            "seed": report.seed if abs(report.seed) <= EXACT else str(report.seed),
             "hidden": report.hidden,
             "versions": report.versions,
             "topics": [_topic_to_data(topic) for topic in report.topics],
@@ -83,7 +84,7 @@ def read_report(path: Path) -> Report:
             )
         return Report(
             tuple(_topic_from_data(topic) for topic in data["topics"]),
-            data["seed"],
+            int(data["seed"]),
             data["hidden"],
             data["versions"],
             data["created"],

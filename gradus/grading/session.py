@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gradus import dynamo_later, torchvision_ops
-from gradus.checks.random_source import RandomSource
+from gradus.checks.random_source import INPUTS, TORCH, RandomSource
 from gradus.checks.thresholds import read_thresholds
 from gradus.grading.commands import Commands, hint
 from gradus.grading.devices import CPU, SIMULATED, case_of, present, without_device
@@ -115,7 +115,9 @@ class GradingSession:
         self.journal.started(
             item.nodeid, limit_of(item), self._data(item, Verdict(Status.ERROR, ()))
         )
-        _seed(self.random_of(item).seed())  # students' own layers draw from the global source
+        _seed(
+            self.random_of(item, TORCH).seed()
+        )  # students' own layers draw from it, and may see it
         try:
             with exits_intercepted(), torch_settings_kept():
                 yield
@@ -160,10 +162,10 @@ class GradingSession:
                 "`gradus check` goes on in a fresh one"
             )
 
-    def random_of(self, item: pytest.Item) -> RandomSource:
-        """The check's source of random values; devices of one case share it."""
+    def random_of(self, item: pytest.Item, purpose: str = INPUTS) -> RandomSource:
+        """The check's source of random values, from its start; devices of one case share it."""
         name = without_device(item.nodeid.rpartition("/")[2])
-        return RandomSource(self.config.getoption("--gradus-seed"), name)
+        return RandomSource(self.config.getoption("--gradus-seed"), name, purpose)
 
     def thresholds_of(self, item: pytest.Item) -> Callable[[str], float]:
         """Reads the topic's table of graders/thresholds.toml."""
