@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,18 +46,22 @@ class Task:
     hints: tuple[str, ...]
 
 
-def split_cells(source: str) -> list[Cell]:
+def split_cells(source: str, no_marks: Container[int] = ()) -> list[Cell]:
     """Cut a percent file at its `# %%` lines; text before the first one is a code cell.
 
-    Positions are kept: line `cell.line` of the file is the first line of `cell.text`.
+    Positions are kept: line `cell.line` of the file is the first line of `cell.text`. At the lines
+    `no_marks` it is not cut, whatever they look like.
     """
-    marks = list(_CELL.finditer(source))
-    starts = [0, *(mark.end() + 1 for mark in marks)]
-    ends = [*(mark.start() for mark in marks), len(source)]
-    kinds = [(False, False), *((bool(m[1]), m[2] == f' tags=["{PICTURE}"]') for m in marks)]
+    starts, ends, kinds, line, at = [(0, 1)], [], [(False, False)], 1, 0
+    for mark in _CELL.finditer(source):
+        line, at = line + source.count("\n", at, mark.start()), mark.start()
+        if line not in no_marks:
+            starts.append((mark.end() + 1, line + 1))
+            ends.append(mark.start())
+            kinds.append((bool(mark[1]), mark[2] == f' tags=["{PICTURE}"]'))
     return [
-        Cell(source[start:end], source.count("\n", 0, start) + 1, *kind)
-        for start, end, kind in zip(starts, ends, kinds, strict=True)
+        Cell(source[start:end], number, *kind)
+        for (start, number), end, kind in zip(starts, [*ends, len(source)], kinds, strict=True)
         if source[start:end].strip()
     ]
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 
@@ -146,8 +147,17 @@ def test_links_and_special_files_are_refused_before_anything_is_copied(tmp_path,
     other = shared_classroom.copied(tmp_path)
     perfect = filled(other.released(), right_answers(other.kit, "demo"))
     reference = other.kit.solution("demo")
-    for name in ("honest", "linked-notebook", "linked-file", "linked-device", "pipe", "later"):
+    names = ("honest", "linked-notebook", "linked-file", "linked-device", "pipe", "later")
+    for name in (*names, "linked-folder", "linked-student"):
         other.hand_in(name, perfect)
+    for name, place in {
+        "linked-folder": "linked-folder/demo",
+        "linked-student": "linked-student",
+    }.items():
+        shutil.rmtree(other.folder / "submitted" / place)
+        (other.folder / "submitted" / place).symlink_to(
+            other.folder / "submitted" / place.replace(name, "honest")
+        )
     notebook = other.handed_in("linked-notebook")
     notebook.unlink()
     notebook.symlink_to(reference.with_suffix(".ipynb"))
@@ -167,12 +177,12 @@ def test_links_and_special_files_are_refused_before_anything_is_copied(tmp_path,
         "linked-device": "timestamp.txt is a link",
         "pipe": "data/pipe is a device, a pipe or a socket",
         "later": "timestamp.txt is a link",
+        "linked-folder": f"{other.folder}/submitted/linked-folder/demo is a link",
+        "linked-student": f"{other.folder}/submitted/linked-student is a link",
     }
     for student, words in refused.items():
-        message = (
-            f"submitted/{student}/demo: holds links or special files: {words}. Nothing of this"
-        )
-        assert message in done.stdout
+        message = f"holds links, special files or unreadable ones: {words}. Nothing of this"
+        assert f"submitted/{student}/demo: {message}" in done.stdout
         assert not (other.folder / "autograded" / student / "demo").exists()
     assert other.marks()["honest"] == 7
 

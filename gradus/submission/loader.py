@@ -1,6 +1,5 @@
 """Load a student's module cell by cell, so that one bad cell costs only what it defines."""
 
-import ast
 import hashlib
 import linecache
 import sys
@@ -12,16 +11,19 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from gradus.errors import SubmissionError
-from gradus.submission.describe import LONGEST, shortened
+from gradus.submission.describe import shortened
 from gradus.submission.exits import SubmissionExit, exits_intercepted
+from gradus.submission.pieces import Piece
 from gradus.submission.reading import (
-    Piece,
     defined_in,
     find_submission,
+    keep_lines,
     pieces_of,
     read_source,
     show_path,
 )
+from gradus.submission.stand_ins import checks_idle, stand_ins
+from gradus.submission.statements import Compiler
 from gradus.submission.status import Problem, Status
 from gradus.submission.time_limit import CELL_SECONDS, LoadTimeout, time_limit
 
@@ -36,13 +38,20 @@ class Loaded:
     problems: list[Problem] = field(default_factory=list)
     filenames: set[str] = field(default_factory=set)
     sha256: str = ""
+    stand_ins: dict[str, object] = field(
+        default_factory=dict
+    )  # names that a notebook has by itself
     defined: list[str] | None = None  # the names, where the module is in another process
 
     def names(self) -> list[str]:
         """What the student defines, without underscores."""
         if self.defined is not None:
             return self.defined
-        return [name for name in vars(self.module) if not name.startswith("_")]
+        return [
+            name
+            for name, value in vars(self.module).items()
+            if not name.startswith("_") and self.stand_ins.get(name, self) is not value
+        ]
 
 
 def load_submission(
@@ -83,12 +92,16 @@ def load_submission(
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)  # helper files beside the submission
+    loaded.stand_ins = stand_ins(loaded.module, loaded.filenames)
+    vars(loaded.module).update(loaded.stand_ins)
+    compiler = Compiler()
     with warnings.catch_warnings():
         warnings.simplefilter(
             "default"
         )  # a warning is no wrong answer, whatever pytest's settings are
-        for piece in pieces:
-            _run_piece(loaded, piece, seconds, before, lost or {}, keyboard)
+        with checks_idle():
+            for piece in pieces:
+                _run_piece(loaded, piece, compiler, seconds, before, lost or {}, keyboard)
     return loaded
 
 
@@ -108,6 +121,7 @@ def load_names(names: dict[str, object], topic: str) -> Loaded:
 def _run_piece(
     loaded: Loaded,
     piece: Piece,
+    compiler: Compiler,
     seconds: float,
     before: Callable[[str], None],
     lost: Mapping[str, str],
@@ -115,55 +129,25 @@ def _run_piece(
 ) -> None:
     loaded.filenames.add(piece.filename)
     if piece.filename not in linecache.cache:
-        lines = piece.text.splitlines(keepends=True)
-        linecache.cache[piece.filename] = (len(piece.text), None, lines, piece.filename)
+        keep_lines(piece.filename, piece.text)
     if piece.left_out:
         where = f"{piece.filename}:{piece.line}"
         loaded.problems.append(Problem(where, piece.left_out, defined_in(piece.text)))
         return
-    before_piece = piece.line - 1  # lines of the file
-    try:
-        tree = ast.parse(
-            piece.text, f"<{piece.filename}>"
-        )  # a line of the file would set the column
-        ast.increment_lineno(tree, before_piece)
-        before_piece = 0  # from here on errors tell the file's lines
-        statements = [
-            (node, compile(ast.Module([node], []), piece.filename, "exec", dont_inherit=True))
-            for node in tree.body
-        ]
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = (getattr(error, "lineno", None) or 1) + before_piece
-        names = defined_in(piece.text)
-        text = _syntax_text(error, piece, line)
-        loaded.problems.append(Problem(f"{piece.filename}:{line}", text, names))
-        return
-    for node, code in statements:
-        place = f"{piece.filename}:{node.lineno}"
+    for statement in list(compiler.statements(piece)):
+        if statement.code is None:
+            loaded.problems += [statement.problem] if statement.problem is not None else []
+            continue
+        place = statement.place
         before(place)
         problem = (
             (Status.ERROR, lost[place])
             if place in lost
-            else _run_statement(loaded.module, code, seconds, keyboard)
+            else _run_statement(loaded.module, statement.code, seconds, keyboard)
         )
         if problem is not None:
             kind, message = problem
-            names = tuple(
-                n.name
-                for n in ast.walk(node)
-                if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.col_offset == 0
-            )
-            loaded.problems.append(Problem(place, shortened(message), names, kind))
-
-
-def _syntax_text(error: Exception, piece: Piece, line: int) -> str:
-    text = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
-    lines = piece.text.split("\n")[line - piece.line :]  # error.text may be of another cell's line
-    source = lines[0] if lines else ""
-    if not source.strip() or len(source) > LONGEST:
-        return text
-    column = max(0, (getattr(error, "offset", 1) or 1) - 1 - (len(source) - len(source.lstrip())))
-    return f"{text}\n    {source.strip()}\n    {' ' * column}^"
+            loaded.problems.append(Problem(place, shortened(message), statement.names, kind))
 
 
 def _run_statement(

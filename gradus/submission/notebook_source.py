@@ -1,7 +1,7 @@
-"""Code cells of a notebook as plain Python: what a kernel would run, without magics and check cells.
+"""Code cells of a notebook as plain Python: what a kernel would run, without magics.
 
-nbformat and jupytext take longer to import than torch does, and every notebook is graded in a process of
-its own: they are imported only where a notebook needs them.
+nbformat takes longer to import than torch does, and every notebook is graded in a process of its own: it is
+imported only where a notebook needs it.
 """
 
 import json
@@ -10,18 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradus.errors import SubmissionError
+from gradus.submission.magics import as_python, without_cell_magics, without_prompts
 from gradus.topic import PICTURE
 
-_CHECK_CALL = re.compile(r"^\s*(check\s*=\s*gradus\.checks|check)\(.*\)\s*;?\s*(#.*)?$")
-_MAYBE_MAGIC = re.compile(
-    r"^[\s#]*[%?!]|\?\s*$|=\s*[%!]|^[# ]*(cat|cd|cp|mv|rm|rmdir|mkdir|copy|ddir|echo|ls|ldir|ren)\b",
-    re.MULTILINE,
-)
-_CELL_MAGIC = re.compile(r"\s*(%%(?:\w+|!))")
-RUN_IN_THE_NOTEBOOK = {"%%capture", "%%debug", "%%prun", "%%time"}  # what stands below is Python
-_TIMED = re.compile(  # IPython runs the statement, and `x = %time f()` is what `f()` gives
-    r"""^(\s*(?:[^=#'"]+=\s*)?)%(?:time(?:\s+--no-raise-error)?|prun)\s+(?=[^\s-])"""
-)
 _LEFT_OUT = (
     "the cell begins with {0}, so it is not run here, and what it defines is not used: {1}. "
     "Remove the line with {0}."
@@ -36,6 +27,7 @@ class CodeCell:
     text: str
     number: int
     left_out: str = ""  # why it is not run
+    picture: bool = False  # draws for the reader: of such a cell only definitions are run
 
 
 def read_notebook(text: str) -> Any:
@@ -96,7 +88,7 @@ def _essence(cell: dict[str, Any]) -> Any:
 
 
 def _draws(cell: dict[str, Any]) -> bool:
-    """Whether a cell draws a picture of the handout: nothing of it is graded, so it is not run."""
+    """Whether a cell draws a picture of the handout."""
     metadata = cell.get("metadata")
     tags = metadata.get("tags") if isinstance(metadata, dict) else None
     return isinstance(tags, list) and PICTURE in tags
@@ -107,62 +99,23 @@ def _text(cell: dict[str, Any]) -> str:
 
 
 def code_cells(text: str) -> list[CodeCell]:
-    """The code cells that define something, with magics turned into comments.
+    """The code cells that define something, as Python.
 
     Raises:
         SubmissionError: If `text` is not a notebook.
     """
     found = []
     for number, cell in enumerate(_cells(text), start=1):
-        if cell.get("cell_type") != "code" or _draws(cell):
+        if cell.get("cell_type") != "code":
             continue
-        lines, magic = _without_cell_magics(_text(cell).splitlines())
+        source = _text(cell).replace("\r\n", "\n").replace("\r", "\n")
+        lines, magic = without_cell_magics(without_prompts(source.split("\n")))
         if magic is None:
-            plain = _without_magic([_without_check(line) for line in lines])
-            found.append(CodeCell("\n".join(plain) + "\n", number))
+            plain = "\n".join(as_python(lines)) + "\n"
+            found.append(CodeCell(plain, number, picture=_draws(cell)))
             continue
         text = "\n".join(lines) + "\n"
         names = _DEFINES.findall(text)
         if names:  # else it is in another language, or only measures
             found.append(CodeCell(text, number, _LEFT_OUT.format(magic, ", ".join(names))))
     return found
-
-
-def _without_cell_magics(lines: list[str]) -> tuple[list[str], str | None]:
-    """The lines, and the cell magic for which they are not run as Python of the notebook, if any.
-
-    As in IPython a cell magic is the first line that is not blank; below one that runs the rest as
-    Python another may follow. Such lines become comments, so that line numbers stay.
-    """
-    plain = list(lines)
-    for at, line in enumerate(lines):
-        if not line.strip():
-            continue
-        found = _CELL_MAGIC.match(line)
-        if found is None:
-            break
-        if found[1] not in RUN_IN_THE_NOTEBOOK:
-            return plain, found[1]
-        plain[at] = f"# {line}"
-    return plain, None
-
-
-def _without_magic(lines: list[str]) -> list[str]:
-    """The lines, with those that only IPython understands turned into comments."""
-    if not _MAYBE_MAGIC.search("\n".join(lines)):
-        return lines
-    import jupytext.magics
-    from jupytext.stringparser import StringParser
-
-    parser = StringParser("python")
-    for at, line in enumerate(lines):
-        if not parser.is_quoted():
-            lines[at] = _TIMED.sub(r"\1", line)
-        parser.read_line(line)
-    plain: list[str] = jupytext.magics.comment_magic(lines, "python", global_escape_flag=True)
-    return plain
-
-
-def _without_check(line: str) -> str:
-    """A line that only asks for a check, or gets ready to, is not the student's answer."""
-    return "pass" if _CHECK_CALL.match(line) else line

@@ -2,25 +2,14 @@
 
 import linecache
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from gradus.errors import SubmissionError
-from gradus.topic import split_cells
+from gradus.submission.encoding import decode_source
+from gradus.submission.pieces import Piece, percent_pieces
 
 MAX_BYTES = 5_000_000
 _DEFINITION = re.compile(r"^(?:def|class|async def)\s+(\w+)", re.MULTILINE)
-_CODE = re.compile(r"^[ \t\f]*[^#\s]", re.MULTILINE)  # a line that is neither blank nor a comment
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of source that is compiled on its own: a cell."""
-
-    text: str
-    filename: str  # as it stands in tracebacks
-    line: int  # the file's line number of the first line of `text`
-    left_out: str = ""  # why it is not run
 
 
 def defined_in(text: str) -> tuple[str, ...]:
@@ -75,37 +64,33 @@ def read_source(path: Path, topic: str, shown: str) -> bytes:
 
 
 def pieces_of(path: Path, shown: str, data: bytes) -> list[Piece]:
-    """The cells of a file's code.
+    """What of a file's code is compiled together.
 
-    In a module they are all the cells that Python would run anything of: code below a text cell's
-    comments is code, whatever an editor shows it as.
+    In a module that is all that Python would run: code below a text cell's comments is code, whatever an
+    editor shows it as.
 
     Raises:
         SubmissionError: If it is no text, or no notebook.
     """
-    try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SubmissionError(
-            f"line {line} is not UTF-8 text (byte 0x{data[error.start]:02x}). "
-            'Save the file with the encoding "UTF-8".'
-        ) from error
-    if "\0" in text:
-        raise SubmissionError(
-            "is not a text file (it holds NUL bytes). Hand in the .py or .ipynb itself."
-        )
+    text = decode_source(data, python=path.suffix != ".ipynb")
     if path.suffix == ".ipynb":
         from gradus.submission.notebook_source import code_cells
 
         return [
-            Piece(cell.text, f"{shown} cell {cell.number}", 1, cell.left_out)
+            Piece(
+                cell.text,
+                f"{shown} cell {cell.number}",
+                1,
+                cell.left_out,
+                (range(1, cell.text.count("\n") + 2),) if cell.picture else (),
+            )
             for cell in code_cells(text)
         ]
-    cells = split_cells(text)
-    linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
-    return [
-        Piece(cell.text, shown, cell.line)
-        for cell in cells
-        if not cell.picture and (not cell.markdown or _CODE.search(cell.text))
-    ]
+    keep_lines(shown, text)
+    return percent_pieces(text, shown)
+
+
+def keep_lines(filename: str, text: str) -> None:
+    """Let tracebacks show these lines; cut as Python counts them, at line feeds alone."""
+    lines = [line + "\n" for line in text.split("\n")]
+    linecache.cache[filename] = (len(text), None, lines, filename)
