@@ -153,11 +153,12 @@ class Host:
             return
         self.loaded.sha256 = hashlib.sha256(data).hexdigest()
         files = {**files_beside(source), source.path.name: data}
-        deadline = time.monotonic() + min(LOAD_SECONDS, self._budget.left)
+        loading = Budget(LOAD_SECONDS)
         for _ in range(RESTARTS):
             judge = self._start()
+            deadline = time.monotonic() + min(loading.left, self._budget.left)
             try:
-                with self._within(judge, deadline):
+                with loading.spending(), self._within(judge, deadline):
                     self._take(self._ask_to_load(judge, files))
             except ProcessLost as error:
                 if self._give_up_when_spent():

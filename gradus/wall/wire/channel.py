@@ -128,6 +128,8 @@ class Channel:
                 data = data[sent:]
             self._hurry()
             self._sock.sendall(data)
+        except TimeoutError:
+            raise
         except OSError as error:
             raise ChannelClosed(str(error)) from None
 
