@@ -204,3 +204,20 @@ def test_a_run_that_stops_in_the_middle_gives_no_marks(kit, tmp_path):
     path.write_text(answers(), encoding="utf-8")
     with pytest.raises(GraderError, match=r"(?s)stopped in the middle\..*the sandbox is lost here"):
         grade_here(kit, "demo", path, plugins=[Breaks()])
+
+
+def test_a_run_that_insists_on_the_sandbox_stops_without_one(pytester, shared_kit, monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # no bubblewrap there
+    done = pytester.runpytest_subprocess(
+        str(shared_kit.grader("demo")), "--isolated=sandbox", "-p", "no:cacheprovider"
+    )
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(
+        ["*ERROR: sandbox: level sandbox was asked for*bubblewrap is missing*"]
+    )
+
+
+def test_a_limit_that_is_no_time_is_refused(pytester, shared_kit):
+    done = pytester.runpytest_subprocess(str(shared_kit.grader("demo")), "--limit", "-3")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*argument --limit: invalid seconds value: '-3'*"])

@@ -16,7 +16,7 @@ from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
-from traitlets import Bool, Unicode
+from traitlets import Bool, Float, Unicode
 
 from gradus.classroom.clean import log_safely
 from gradus.classroom.handed_in import refuse_links
@@ -116,6 +116,9 @@ class GradusExecute(NbGraderPreprocessor):
     allow_unsandboxed = Bool(
         False, help="Grade also where this system has no sandbox: submissions can then harm it."
     ).tag(config=True)
+    limit = Float(600.0, help="Seconds that one submission may take in all, loads and checks.").tag(
+        config=True
+    )
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Grade one notebook and write the outputs of its cells.
@@ -162,8 +165,9 @@ class GradusExecute(NbGraderPreprocessor):
             seed = secrets.randbits(128)  # so many that trying them out finds none
             # A process for each submission: should one take the judge over, it does not grade the others.
             result = grade_apart(
-                course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir
-            ).topic(topic)
+                course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir,
+                limit=self.limit,
+            ).topic(topic)  # fmt: skip
         self.log.info("%s was graded at the level %s", topic, result.isolation["level"])
         return result
 

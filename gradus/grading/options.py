@@ -49,6 +49,10 @@ def add_options(group: pytest.OptionGroup) -> None:
         help="Run the submission in a process of its own, in a sandbox where this system has one.",
     )  # fmt: skip
     group.addoption(
+        "--isolated=sandbox", action="store_const", const="sandbox", dest="isolated",
+        help="The same, and stop where this system has no whole sandbox (gradus doctor tells why).",
+    )  # fmt: skip
+    group.addoption(
         "--limit", type=seconds, default=600.0, metavar="SECONDS",
         help="With --isolated: what one submission may take in all, loads and checks (default: 600).",
     )  # fmt: skip

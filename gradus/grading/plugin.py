@@ -4,9 +4,7 @@ Light on purpose: it is loaded wherever gradus is installed, so torch and the re
 when a check (a test with a `task` mark) is about to run.
 """
 
-import contextlib
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,19 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if lacking:
         raise pytest.UsageError(lacking)
     config.pluginmanager.register(_Results(config), "gradus-results")
-    if config.getoption("--isolated") and not config.getoption("numprocesses", None):
-        _start_sandbox(config)
+    if config.getoption("--isolated"):
+        from gradus.grading.isolation import prepare
 
-
-def _start_sandbox(config: pytest.Config) -> None:
-    """Have the sandbox import torch while this process does so too."""
-    from gradus.course import find_course
-    from gradus.errors import CourseError
-    from gradus.wall.slots import slot_of
-
-    with contextlib.suppress(CourseError):
-        first = Path(str(config.args[0]).partition("::")[0]) if config.args else Path()
-        slot_of(find_course(first.absolute().parent).root).start_ahead()
+        prepare(config)
 
 
 class _Results:

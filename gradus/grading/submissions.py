@@ -86,12 +86,16 @@ class Submissions:
 
     def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
         """The process that holds a check's submission, or the reference."""
+        from gradus.grading.isolation import level_of
         from gradus.wall.judge.source import Source
         from gradus.wall.judge.wall import Wall
 
         if self._wall is None:
-            limit = self.config.getoption("--limit")
-            self._wall = Wall(self.course_of(item).root, limit=limit)
+            self._wall = Wall(
+                self.course_of(item).root,
+                limit=self.config.getoption("--limit"),
+                level=level_of(self.config),
+            )
         path = reference or self.path_of(item)
         workdir: Path | None = self.config.getoption("--gradus-workdir")
         chosen: Path | None = self.config.getoption("--submission")

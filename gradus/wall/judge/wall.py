@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gradus.sandbox.levels import Level
 from gradus.wall.judge.budget import SECONDS
 from gradus.wall.judge.host import Host
 from gradus.wall.judge.source import Source
@@ -14,12 +15,16 @@ class Wall:
     Args:
         root: Of the kit. The student's code may read and import its `datasets/`, and nothing else of it.
         limit: Seconds that one submission may take in all.
+        level: That the sandbox must reach; the best that there is if None.
+
+    Raises:
+        SandboxError: If it does not.
     """
 
-    def __init__(self, root: Path, *, limit: float = SECONDS) -> None:
+    def __init__(self, root: Path, *, limit: float = SECONDS, level: Level | None = None) -> None:
         self._limit = limit
         self._import_from = [root] if (root / "datasets").is_dir() else []
-        self._slot = slot_of(root)
+        self._slot = slot_of(root, level)
         self._hosts: dict[Source, Host] = {}
         self._active: Host | None = None
 

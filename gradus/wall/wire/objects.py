@@ -52,7 +52,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 def _without_place(code: types.CodeType) -> types.CodeType:
     """The same code without the names of its file and of what it is inside."""
     inner = tuple(_without_place(c) if isinstance(c, types.CodeType) else c for c in code.co_consts)
-    names = {"co_qualname": code.co_name} if hasattr(code, "co_qualname") else {}
+    names: dict[str, Any] = {"co_qualname": code.co_name} if hasattr(code, "co_qualname") else {}
     return code.replace(co_consts=inner, co_filename=f"<{_SOMEWHERE}>", **names)
 
 
