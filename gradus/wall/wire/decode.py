@@ -2,7 +2,9 @@
 
 import collections
 import ctypes
+import keyword
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -177,7 +179,9 @@ class Decoder:
         if f"{module}.{name}" in TUPLES:
             return TUPLES[f"{module}.{name}"](*items)
         fields = [_text(field, 100) for field in _list(node["fields"])]
-        return collections.namedtuple(name, fields)(*items)
+        if len(fields) != len(items):
+            raise WireError("a named tuple with other names than items")
+        return _record(name, tuple(fields))(*items)
 
     def _take(self, place: Any, count: Any) -> memoryview:
         if type(place) is not int or type(count) is not int or place < 0 or count < 0:
@@ -186,6 +190,23 @@ class Decoder:
         if self._left < 0 or place + count > len(self._body):
             raise WireError("more data promised than sent")
         return self._body[place : place + count]
+
+
+def _record(name: str, fields: tuple[str, ...]) -> Any:
+    """A class like that of `collections.namedtuple`, which would run text that holds the names."""
+    names = (name, *fields)
+    if len(set(fields)) < len(fields) or not all(map(str.isidentifier, names)):
+        raise WireError("a named tuple with odd names")
+    if any(word.startswith("_") or keyword.iskeyword(word) for word in names):
+        raise WireError("a named tuple with odd names")
+    members: dict[str, Any] = {
+        field: property(operator.itemgetter(place)) for place, field in enumerate(fields)
+    }
+    members["__slots__"], members["_fields"] = (), fields
+    members["__new__"] = lambda cls, *items: tuple.__new__(cls, items)
+    shown = ", ".join(f"{field}=%r" for field in fields)
+    members["__repr__"] = lambda self: f"{name}({shown})" % tuple(self)
+    return type(name, (tuple,), members)
 
 
 def _require_spread(keys: list[Any]) -> None:
