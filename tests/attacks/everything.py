@@ -19,6 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import machine
+import machine_kernel
+import machine_more
 
 import gradus
 from gradus.sandbox import cleaning
@@ -28,11 +30,15 @@ from gradus.sandbox.slot import Slot
 
 HERE = Path(__file__).parent
 MB = 1 << 20
-HELPERS = {"answer", "call", "checked", "exchange", "fill", "write_blocks", "write_new"}
+HELPERS = {"answer", "call", "checked", "exchange", "fill", "reached", "write_blocks", "write_new"}
 ATTACKS = [
     name
-    for name, value in vars(machine).items()
-    if inspect.isfunction(value) and name not in HELPERS and not name.startswith("find_")
+    for module in (machine, machine_more, machine_kernel)
+    for name, value in vars(module).items()
+    if inspect.isfunction(value)
+    and value.__module__ == module.__name__
+    and name not in HELPERS
+    and not name.startswith("find_")
 ]
 AFTER = {
     "leave_key": "find_key",
@@ -40,6 +46,11 @@ AFTER = {
     "leave_files": "find_files",
     "leave_files_out_of_reach": "find_files",
     "replace_python": "find_replaced",
+    "leave_patch": "find_patch",
+    "leave_own_packages": "find_own_packages",
+    "leave_special_files": "find_files",
+    "leave_brother": "find_daemon",
+    "leave_number": "find_number",
 }
 # attacks that never run without a sandbox
 NO_CONTROL = {
@@ -51,6 +62,29 @@ NO_CONTROL = {
     "write_root": "would write in this machine's root folder",
     "write_dev": "would write in this machine's devices",
     "replace_python": "would move this machine's Python",
+    "write_packages": "would write in this machine's Python",
+    "write_package_cache": "would write in this checkout",
+    "write_own_source": "would write in this checkout",
+    "touch_own_source": "would write in this checkout",
+    "open_own_source_to_all": "would write in this checkout",
+    "remove_own_source": "would write in this checkout",
+    "leave_patch": "needs a process that goes on from one submission to the next",
+    "make_attributes_without_end": "needs a file system that takes large attributes",
+    "memory_in_huge_pages": "needs huge pages that somebody has set aside",
+    "kernel_call_of_tomorrow": "needs a kernel that is not there yet",
+    "kernel_tree_with_attributes": "needs Linux 6.15",
+    "kernel_other_system": "needs a kernel that can start another one",
+    "kernel_quotas": "needs a kernel with quotas",
+    "kernel_accounting": "needs a kernel with accounting",
+    "kernel_new_module": "needs a kernel with modules",
+    "kernel_remove_module": "needs a kernel with modules",
+    "kernel_swap": "needs a kernel with swap",
+    "kernel_other_numbers": "needs a kernel with x32",
+    "network_host_of_machine": "needs a virtual machine's kernel",
+    "network_kernel_crypto": "needs a kernel that offers it",
+    "network_tcp_of_six": "needs version 6 of the protocol",
+    "open_interrupts": "needs a kernel with interrupts to move",
+    "open_emergency_keys": "needs a kernel that has them",
 }
 # attacks that need what an ordinary user, or this machine, may not have
 NEEDS_ROOT = {
@@ -61,7 +95,27 @@ NEEDS_ROOT = {
     "type_into_terminal": "CAP_SYS_ADMIN, since Linux 6.2",
     "kernel_bpf": "CAP_BPF where unprivileged bpf is off",
     "kernel_performance_events": "CAP_PERFMON where perf_event_paranoid is high",
+    "kernel_reboot": "CAP_SYS_BOOT",
+    "kernel_set_clock": "CAP_SYS_TIME",
+    "kernel_name_machine": "CAP_SYS_ADMIN",
+    "kernel_read_log": "CAP_SYSLOG",
+    "kernel_watch_files": "CAP_SYS_ADMIN, before Linux 5.13",
+    "kernel_new_filesystem": "CAP_SYS_ADMIN",
+    "kernel_enter_namespace": "CAP_SYS_ADMIN",
+    "raise_priority": "CAP_SYS_NICE",
+    "run_in_real_time": "CAP_SYS_NICE",
+    "hold_rights": "being root",
+    "join_groups": "CAP_SETGID",
+    "read_kernel_log_file": "CAP_SYSLOG",
+    "open_kernel_log": "being root",
+    "open_core_pattern": "being root",
+    "make_device": "CAP_MKNOD",
+    "make_privileged_program": "CAP_SETFCAP",
+    "memory_in_sockets": "CAP_NET_ADMIN",
+    "network_packets": "CAP_NET_RAW",
 }
+# attacks that do no harm where a control group counts all memory
+COUNTED = {"memory_hidden_from_watchdog"}
 LIMITS = Limits(
     memory=600 * MB,
     scratch=64 * MB,
