@@ -15,7 +15,7 @@ from tests.attacks.everything import ATTACKS, COUNTED, NEEDS_ROOT, NO_CONTROL
 from tests.users import as_nobody, without_sys_admin
 
 EVERYTHING = Path(__file__).parent / "everything.py"
-WAYS = ("with a control group", "watched", "as an ordinary user", "as root without rights")
+WAYS = ("with a control group", "watched", "as an ordinary user", "as root in Docker")
 pytestmark = pytest.mark.skipif(
     probe_level().level is not Level.SANDBOX, reason=f"no sandbox here: {probe_level()}"
 )
