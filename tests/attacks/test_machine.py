@@ -11,7 +11,8 @@ import pytest
 
 from gradus.sandbox.groups import best_place
 from gradus.sandbox.levels import Level, probe_level
-from tests.attacks.everything import ATTACKS, COUNTED, NEEDS_ROOT, NO_CONTROL
+from tests.attacks.everything import ATTACKS
+from tests.attacks.machine_table import COUNTED, NEEDS_ROOT, NO_CONTROL
 from tests.users import as_nobody, without_sys_admin
 
 EVERYTHING = Path(__file__).parent / "everything.py"
