@@ -8,11 +8,8 @@ NOBODY = 65534
 ROOT = Path(__file__).parent.parent
 
 
-def opened():
-    """The words that run a command as a root who can become anybody and do nothing else.
-
-    What this Python and this checkout need can be read by everybody there, wherever it lies.
-    """
+def as_nobody():
+    """The words that run a command as an ordinary user who can read this Python, wherever it lies."""
     line = [shutil.which("bwrap"), "--dev-bind", "/", "/", "--die-with-parent"]
     line += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     prefixes = {Path(sys.prefix), Path(sys.base_prefix), ROOT}
@@ -23,13 +20,14 @@ def opened():
                 for outer in list(reversed(prefix.parents))[2:]:
                     line += ["--perms", "0755", "--dir", str(outer)]
                 line += ["--ro-bind", str(prefix), str(prefix)]
-    return [*line, "--chdir", "/tmp", "--"]
-
-
-def as_nobody():
-    """The words that run a command as an ordinary user."""
     words = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
-    return [*opened(), *words]
+    return [*line, "--chdir", "/tmp", "--", *words]
+
+
+def without_becoming():
+    """The words that run a command as root who can neither mount nor become anybody else."""
+    lost = "-sys_admin,-setuid,-setgid"
+    return ["setpriv", "--bounding-set", lost, "--inh-caps", lost]
 
 
 def without_sys_admin():

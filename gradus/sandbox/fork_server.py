@@ -106,7 +106,7 @@ class ForkServer:
             others = tasks_of_user(os.getuid()) if os.geteuid() and _counts_across() else 0
             identity = (view.identity or identities()[0]).drawn_anew()
             orders = replace(orders, user=identity.becomes, others=others)
-            if identity.becomes is not None or identity.starts_as is not None:
+            if identity.becomes is not None:
                 _check_readable(view.readable)
             line = command(
                 words(orders),

@@ -8,11 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FIRST_UNUSED_USER = 1_000_000_000  # far above what systems and directories give out
-SETGID, SETUID, SYS_ADMIN = 6, 7, 21  # capabilities
-BECOME = (
-    "import os, sys; user = int(sys.argv[1]); os.setgroups([]); os.setresgid(user, user, user); "
-    "os.setresuid(user, user, user); os.execv(sys.argv[2], sys.argv[2:])"
-)
+SETGID, SETUID, SYS_ADMIN, SETFCAP = 6, 7, 21, 31  # capabilities
+# Makes a user namespace that knows root and one more user. A child that stays outside writes its map: from
+# inside that takes more rights than there are.
+MAP = r"""
+import ctypes, os, sys
+user, first = sys.argv[1], os.getpid()
+libc = ctypes.CDLL(None, use_errno=True)
+reading, writing = os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(writing)
+    if os.read(reading, 1) == b"x":
+        for name in ("uid_map", "gid_map"):
+            with open(f"/proc/{first}/{name}", "w") as file:
+                file.write(f"0 0 1\n{user} {user} 1\n")
+        os._exit(0)
+    os._exit(1)
+if libc.unshare(0x10000000) != 0:
+    sys.exit("Creating new namespace failed: " + os.strerror(ctypes.get_errno()))
+os.write(writing, b"x")
+if os.waitpid(child, 0)[1] != 0:
+    sys.exit("setting up uid map failed")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True)
@@ -23,21 +42,21 @@ class Identity:
         words: For people.
         options: Of bubblewrap.
         becomes: The unused user that the zygote becomes by itself, inside.
-        starts_as: The unused user that starts bubblewrap.
+        mapped: A user namespace with this user is made around bubblewrap.
         counted: The system holds its processes to their number; it never does that to root.
     """
 
     words: str
     options: tuple[str, ...]
     becomes: int | None = None
-    starts_as: int | None = None
+    mapped: bool = False
     counted: bool = True
 
     def started(self, line: list[str]) -> list[str]:
-        """The command line that runs `line`, an absolute path first, as the user who is to start it."""
-        if self.starts_as is None:
+        """The command line that runs `line`, an absolute path first, where this identity is to be had."""
+        if not self.mapped:
             return line
-        return [sys.executable, "-I", "-S", "-c", BECOME, str(self.starts_as), *line]
+        return [sys.executable, "-I", "-S", "-c", MAP, str(self.becomes), *line]
 
     def drawn_anew(self) -> "Identity":
         """The same, but as another unused user: every sandbox has its own."""
@@ -55,13 +74,14 @@ def identities() -> list[Identity]:
         return [Identity("the judge's own, without its rights", own)]
     user = unused_user()
     held = capabilities()
-    may_become = held >> SETUID & held >> SETGID & 1
     found = []
-    if held >> SYS_ADMIN & 1 and may_become:
+    if held >> SETUID & held >> SETGID & 1:
         keep = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
-        found.append(Identity("one of its own", keep, becomes=user))
-    if may_become:
-        found.append(Identity("one of its own, in a user namespace", own, starts_as=user))
+        if held >> SYS_ADMIN & 1:
+            found.append(Identity("one of its own", keep, becomes=user))
+        if held >> SETFCAP & 1:
+            words = "one of its own, in a user namespace"
+            found.append(Identity(words, keep, becomes=user, mapped=True))
     other = (*own, "--uid", "60001", "--gid", "60001")
     found.append(Identity("root's own, without its rights", other, counted=False))
     return found

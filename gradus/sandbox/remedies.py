@@ -19,7 +19,8 @@ REMEDIES = (
     (
         ("setting up uid map", "setting up gid map", "error writing to setgroups"),
         "on Ubuntu 24.04: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or give bwrap an "
-        "AppArmor profile that allows userns; elsewhere: run as root",
+        "AppArmor profile that allows userns; a root without it needs the capability SETFCAP (Docker: "
+        "--cap-add SETFCAP); elsewhere: run as root",
     ),
     (
         ("Creating new namespace failed", "No permissions to create new namespace"),

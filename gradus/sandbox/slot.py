@@ -2,32 +2,22 @@
 
 import contextlib
 import select
-import signal
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from gradus.sandbox.endings import Ended, ended, out_of_reach
 from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.fork_server import ForkServer, Stopped, View
 from gradus.sandbox.levels import Isolation, Level, describe, probe_level
-from gradus.sandbox.limits import GIBIBYTE, MEBIBYTE, Limits
+from gradus.sandbox.limits import Limits
 from gradus.sandbox.memory import Watchdog, Watched, described
 from gradus.sandbox.plain_process import PlainProcess
 
 PATIENCE_SECONDS = 2.0  # for a worker that has closed its channel to end by itself
-CPU = getattr(signal, "SIGXCPU", None)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a worker ended. `words` tell the student, `code` is negative for a signal, None if it still ran."""
-
-    words: str
-    code: int | None
-    over_memory: bool = False
 
 
 class Worker:
@@ -114,7 +104,7 @@ class Slot:
             return best
         assert self._level is not None
         if not self._fork_server or order.index(self._level) < order.index(best.level):
-            raise SandboxError(_out_of_reach(self._level, best, fork_server=self._fork_server))
+            raise SandboxError(out_of_reach(self._level, best, fork_server=self._fork_server))
         filtered = self._level is not Level.NAMESPACES
         return describe(
             self._level,
@@ -215,48 +205,7 @@ class Slot:
         if host is not None and (stopped is None or stopped.odd):
             self._host = None
             host.close()
-        if too_many:
-            code = stopped.code if stopped is not None else None
-            return Ended(f"it started more than {self.limits.processes} processes", code)
-        return _ended(stopped, self.limits, over_memory=over)
-
-
-def _out_of_reach(level: Level, best: Isolation, *, fork_server: bool) -> str:
-    """Why a level that was asked for cannot be had, and what to do."""
-    words = f"sandbox: level {level} was asked for, and here is only {best.level}"
-    if not fork_server:
-        return f"sandbox: level {level} was asked for, and here is only process: no fork server"
-    why, remedy = best.details.get("why", ""), best.details.get("remedy", "")
-    return f"{words}: {why}{f'; {remedy}' if remedy else ''}"
-
-
-def _ended(stopped: Stopped | None, limits: Limits, *, over_memory: bool) -> Ended:
-    """How a worker ended, in words."""
-    code = stopped.code if stopped is not None else None
-    if over_memory:
-        return Ended(
-            f"it took more than {_size(limits.memory)} of memory and was stopped", code, True
-        )
-    if stopped is None:
-        return Ended("it was lost together with its sandbox", None)
-    if stopped.overfull:
-        return Ended(f"it made more than {limits.files} files and was stopped", code)
-    if code is None:
-        return Ended("it was still running and was stopped", None)
-    if CPU is not None and code == -CPU:
-        return Ended(
-            f"it used more than {limits.cpu_seconds} s of processor time and was stopped", code
-        )
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return Ended(f"it crashed the whole process ({signal.Signals(-code).name})", code)
-    return Ended(f"it ended the whole process (exit code {code})", code)
-
-
-def _size(size: int) -> str:
-    if size >= GIBIBYTE:
-        return f"{size / GIBIBYTE:.3g} GB"
-    return f"{size / MEBIBYTE:.3g} MB"
+        return ended(stopped, self.limits, over_memory=over, too_many=too_many)
 
 
 def _hung_up(channel: socket.socket) -> bool:

@@ -2,7 +2,10 @@
 
 import contextlib
 import importlib
+import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,29 @@ def last_number() -> int:
     with contextlib.suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/loadavg").read_text("ascii").split()[4])
     return 0
+
+
+def marks_of_self() -> list[str]:
+    """What a worker may be able to change of this process, where both are a root without rights."""
+    marks = []
+    for name in ("oom_score_adj", "comm", "timerslack_ns", "coredump_filter"):
+        with contextlib.suppress(OSError):
+            marks.append(Path("/proc/self", name).read_text("utf-8", "replace"))
+    return marks
+
+
+def reap_all(deadline: float, kill: Callable[[], None]) -> list[str]:
+    """Wait until there is no process left; says so if there still is one."""
+    kill()
+    while time.monotonic() < deadline:
+        try:
+            process, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return []
+        if process == 0:
+            kill()
+            time.sleep(0.001)
+    return ["processes are left that cannot be killed"]
 
 
 def psutil_or_none() -> Any:

@@ -30,7 +30,7 @@ from gradus.sandbox.child import (
     prctl,
 )
 from gradus.sandbox.orders import Orders
-from gradus.sandbox.tasks import descendants, last_number
+from gradus.sandbox.tasks import descendants, last_number, marks_of_self, reap_all
 
 # By the first `autograd.grad(grad_outputs=...)` of a process: 0.5 to 1 s.
 IMPORTED_LATER = ("torch.fx.experimental.symbolic_shapes",)
@@ -99,7 +99,7 @@ class Zygote:
                         os.close(descriptor)
                 self._send(answer)
         finally:  # with a namespace the kernel does it too, when process 1 ends
-            _reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
+            reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
 
     def _send(self, answer: dict[str, Any]) -> None:
         self.control.send(json.dumps(answer).encode())
@@ -141,7 +141,7 @@ class Zygote:
             raise RuntimeError(
                 f"the zygote has {threads} threads after its imports; it must have one"
             )
-        self.mounts, self.marks = cleaning.mount_points(), _marks()
+        self.mounts, self.marks = cleaning.mount_points(), marks_of_self()
         gc.collect()
         gc.freeze()  # workers write to no page of what they share with it
         return lacking
@@ -180,14 +180,14 @@ class Zygote:
             time.sleep(0.002)
             self._reap()
         ended = self.code
-        odd = _reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
+        odd = reap_all(time.monotonic() + CLEAN_SECONDS, self._kill_all)
         self.worker = 0
         if self.orders.namespace and not 0 <= last_number() - self.number <= FORKS + 1:
             odd.append(f"it started more than {FORKS} processes")
         mounts = cleaning.mount_points()
         if mounts != self.mounts:
             odd.append("mounts have changed")
-        if _marks() != self.marks:
+        if marks_of_self() != self.marks:
             odd.append("the fork server itself was changed")
         if not odd:
             for folder in self.orders.folders:
@@ -233,29 +233,6 @@ class Zygote:
         for process in descendants(os.getpid()):  # orphans come to it: see SUBREAPER
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
-
-
-def _marks() -> list[str]:
-    """What a worker may be able to change of this process, where both are a root without rights."""
-    marks = []
-    for name in ("oom_score_adj", "comm", "timerslack_ns", "coredump_filter"):
-        with contextlib.suppress(OSError):
-            marks.append(Path("/proc/self", name).read_text("utf-8", "replace"))
-    return marks
-
-
-def _reap_all(deadline: float, kill: Callable[[], None]) -> list[str]:
-    """Wait until there is no process left; says so if there still is one."""
-    kill()
-    while time.monotonic() < deadline:
-        try:
-            process, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return []
-        if process == 0:
-            kill()
-            time.sleep(0.001)
-    return ["processes are left that cannot be killed"]
 
 
 if __name__ == "__main__":

@@ -151,7 +151,9 @@ def _sandbox() -> Finding:
 
     reached = probe_level()
     if reached.level is Reached.SANDBOX:
-        return Finding("sandbox", Level.OK, "a submission can be graded in one")
+        memory, user = reached.details["memory"], reached.details["user"]
+        words = f"a submission can be graded in one; memory: {memory}; its user: {user}"
+        return Finding("sandbox", Level.OK, words)
     why = reached.details.get("why", "")
     words = f"this machine reaches the level {reached.level} (docs/security.md): {why}"
     return Finding("sandbox", Level.NOTE, words, reached.details.get("remedy", ""))

@@ -1,7 +1,8 @@
 """Run every attack, in a sandbox or as a plain process, and print what came of it as JSON.
 
-`python everything.py sandbox` or `... plain`, as any user. Each attack meets a fresh worker; `AFTER` names
-what a second worker then looks for. A process of its own, so that it may be signalled and read.
+`python everything.py sandbox` or `... plain`, as any user. An attack meets a fresh worker, but for those that
+are `SHARED`; `AFTER` names what a second worker then looks for. A process of its own, so that it may be
+signalled and read.
 """
 
 import ctypes
@@ -19,6 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import machine
+import machine_files
+import machine_kernel
+import machine_memory
+from machine_table import AFTER, NEEDS_ROOT, NO_CONTROL, SHARED
 
 import gradus
 from gradus.sandbox import cleaning
@@ -28,40 +33,16 @@ from gradus.sandbox.slot import Slot
 
 HERE = Path(__file__).parent
 MB = 1 << 20
-HELPERS = {"answer", "call", "checked", "exchange", "fill", "write_blocks", "write_new"}
+HELPERS = {"answer", "call", "checked", "exchange", "fill", "reached", "write_blocks", "write_new"}
 ATTACKS = [
     name
-    for name, value in vars(machine).items()
-    if inspect.isfunction(value) and name not in HELPERS and not name.startswith("find_")
+    for module in (machine, machine_files, machine_memory, machine_kernel)
+    for name, value in vars(module).items()
+    if inspect.isfunction(value)
+    and value.__module__ == module.__name__
+    and name not in HELPERS
+    and not name.startswith("find_")
 ]
-AFTER = {
-    "leave_key": "find_key",
-    "leave_daemon": "find_daemon",
-    "leave_files": "find_files",
-    "leave_files_out_of_reach": "find_files",
-    "replace_python": "find_replaced",
-}
-# attacks that never run without a sandbox
-NO_CONTROL = {
-    "signal_all": "would signal every process of this machine",
-    "signal_process_1": "would end this machine",
-    "write_system": "would write in this machine's system",
-    "write_package": "would write in this checkout",
-    "write_python": "would write in this machine's Python",
-    "write_root": "would write in this machine's root folder",
-    "write_dev": "would write in this machine's devices",
-    "replace_python": "would move this machine's Python",
-}
-# attacks that need what an ordinary user, or this machine, may not have
-NEEDS_ROOT = {
-    "network_raw": "raw sockets",
-    "mount": "CAP_SYS_ADMIN",
-    "change_root": "CAP_SYS_CHROOT",
-    "become_root": "being root",
-    "type_into_terminal": "CAP_SYS_ADMIN, since Linux 6.2",
-    "kernel_bpf": "CAP_BPF where unprivileged bpf is off",
-    "kernel_performance_events": "CAP_PERFMON where perf_event_paranoid is high",
-}
 LIMITS = Limits(
     memory=600 * MB,
     scratch=64 * MB,
@@ -139,26 +120,41 @@ class Plain:
         self.socket.close()
 
 
-def ask(slot, name, scene):
-    """What one worker answers, and how it ended."""
-    worker = slot.start(f"{HERE / 'serve.py'}:serve")
-    worker.socket.settimeout(20)
-    try:
-        request = {"attack": name, "scene": scene}
-        worker.socket.sendall(json.dumps(request).encode() + b"\n")
-        data = b""
-        while not data.endswith(b"\n"):
-            piece = worker.socket.recv(65536)
-            if not piece:
-                break
-            data += piece
-        said = json.loads(data) if data else {"error": "no answer"}
-    except OSError as error:
-        said = {"error": f"{type(error).__name__}: {error}"}
-    ended = worker.stop()
-    if ended is not None:
-        said["ended"] = ended.words
-    return said
+class Workers:
+    """One worker after another, each for as many attacks as it may have."""
+
+    def __init__(self, slot):
+        self.slot, self.worker = slot, None
+
+    def ask(self, name, scene, *, go_on=False):
+        """What the worker answers, and how it ended where it did not go on."""
+        if self.worker is None:
+            self.worker = self.slot.start(f"{HERE / 'serve.py'}:serve")
+            self.worker.socket.settimeout(20)
+        try:
+            said = exchange(self.worker.socket, {"attack": name, "scene": scene})
+        except OSError as error:
+            said = {"error": f"{type(error).__name__}: {error}"}
+        if not go_on or said.get("error") == "no answer":
+            said["ended"] = self.stop()
+        return said
+
+    def stop(self):
+        """End the worker that there is, and say how it ended."""
+        worker, self.worker = self.worker, None
+        ended = None if worker is None else worker.stop()
+        return getattr(ended, "words", "")
+
+
+def exchange(channel, request):
+    channel.sendall(json.dumps(request).encode() + b"\n")
+    data = b""
+    while not data.endswith(b"\n"):
+        piece = channel.recv(65536)
+        if not piece:
+            break
+        data += piece
+    return json.loads(data) if data else {"error": "no answer"}
 
 
 def main(way):
@@ -194,17 +190,20 @@ def main(way):
         scene |= {"judge": os.getpid(), "address": ctypes.addressof(secret), "tag": tag}
         scene |= {"writable": folders, "prefix": sys.prefix, "package": gradus.__path__[0]}
         slot = Slot([HERE], LIMITS, Level.SANDBOX) if boxed else Plain(f"{course}/work")
-        results = {}
+        workers, results = Workers(slot), {}
         for name in ATTACKS:
             if not boxed and (name in NO_CONTROL or (name in NEEDS_ROOT and os.geteuid())):
                 continue
             victim = 1 if boxed else sibling.pid
             scene |= {"victim": victim, "sibling": sibling.pid}
             signals.clear()
-            said = ask(slot, name, scene)
+            shared = name.startswith(SHARED)
+            if not shared:
+                workers.stop()
+            said = workers.ask(name, scene, go_on=shared)
             if name in AFTER:
                 first = said
-                said = ask(slot, AFTER[name], scene)
+                said = workers.ask(AFTER[name], scene)
                 said["first"] = first
             if name in ("signal_judge", "signal_all") and not signals:
                 said = {"error": "no signal arrived", "said": said}
@@ -219,6 +218,7 @@ def main(way):
                 sibling = new_sibling()
             results[name] = said
             cleaning.empty(Path(course, "work"))  # deeper than shutil can remove
+        workers.stop()
         sibling.kill()
         if boxed:
             results["isolation"] = str(slot.isolation)

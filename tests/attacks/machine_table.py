@@ -1,0 +1,81 @@
+"""What is special about single attacks on the machine: which have a second part, and which no control."""
+
+# the attack -> what the next worker looks for
+AFTER = {
+    "leave_key": "find_key",
+    "leave_daemon": "find_daemon",
+    "leave_files": "find_files",
+    "leave_files_out_of_reach": "find_files",
+    "replace_python": "find_replaced",
+    "leave_patch": "find_patch",
+    "leave_own_packages": "find_own_packages",
+    "leave_special_files": "find_files",
+    "leave_brother": "find_daemon",
+    "leave_number": "find_number",
+}
+# attacks that never run without a sandbox
+NO_CONTROL = {
+    "signal_all": "would signal every process of this machine",
+    "signal_process_1": "would end this machine",
+    "write_system": "would write in this machine's system",
+    "write_package": "would write in this checkout",
+    "write_python": "would write in this machine's Python",
+    "write_root": "would write in this machine's root folder",
+    "write_dev": "would write in this machine's devices",
+    "replace_python": "would move this machine's Python",
+    "write_packages": "would write in this machine's Python",
+    "write_package_cache": "would write in this checkout",
+    "write_own_source": "would write in this checkout",
+    "touch_own_source": "would write in this checkout",
+    "open_own_source_to_all": "would write in this checkout",
+    "remove_own_source": "would write in this checkout",
+    "leave_patch": "needs a process that goes on from one submission to the next",
+    "make_attributes_without_end": "needs a file system that takes large attributes",
+    "memory_in_huge_pages": "needs huge pages that somebody has set aside",
+    "kernel_call_of_tomorrow": "needs a kernel that is not there yet",
+    "kernel_tree_with_attributes": "needs Linux 6.15",
+    "kernel_other_system": "needs a kernel that can start another one",
+    "kernel_quotas": "needs a kernel with quotas",
+    "kernel_accounting": "needs a kernel with accounting",
+    "kernel_new_module": "needs a kernel with modules",
+    "kernel_remove_module": "needs a kernel with modules",
+    "kernel_swap": "needs a kernel with swap",
+    "kernel_other_numbers": "needs a kernel with x32",
+    "network_host_of_machine": "needs a virtual machine's kernel",
+    "network_kernel_crypto": "needs a kernel that offers it",
+    "network_tcp_of_six": "needs version 6 of the protocol",
+    "open_interrupts": "needs a kernel with interrupts to move",
+    "open_emergency_keys": "needs a kernel that has them",
+}
+# attacks that need what an ordinary user, or this machine, may not have
+NEEDS_ROOT = {
+    "network_raw": "raw sockets",
+    "mount": "CAP_SYS_ADMIN",
+    "change_root": "CAP_SYS_CHROOT",
+    "become_root": "being root",
+    "type_into_terminal": "CAP_SYS_ADMIN, since Linux 6.2",
+    "kernel_bpf": "CAP_BPF where unprivileged bpf is off",
+    "kernel_performance_events": "CAP_PERFMON where perf_event_paranoid is high",
+    "kernel_reboot": "CAP_SYS_BOOT",
+    "kernel_set_clock": "CAP_SYS_TIME",
+    "kernel_name_machine": "CAP_SYS_ADMIN",
+    "kernel_read_log": "CAP_SYSLOG",
+    "kernel_watch_files": "CAP_SYS_ADMIN, before Linux 5.13",
+    "kernel_new_filesystem": "CAP_SYS_ADMIN",
+    "kernel_enter_namespace": "CAP_SYS_ADMIN",
+    "raise_priority": "CAP_SYS_NICE",
+    "run_in_real_time": "CAP_SYS_NICE",
+    "hold_rights": "being root",
+    "join_groups": "CAP_SETGID",
+    "read_kernel_log_file": "CAP_SYSLOG",
+    "open_kernel_log": "being root",
+    "open_core_pattern": "being root",
+    "make_device": "CAP_MKNOD",
+    "make_privileged_program": "CAP_SETFCAP",
+    "memory_in_sockets": "CAP_NET_ADMIN",
+    "network_packets": "CAP_NET_RAW",
+}
+# attacks that do no harm where a control group counts all memory
+COUNTED = {"memory_hidden_from_watchdog"}
+# kinds of attacks that leave their worker as it was: many share one
+SHARED = ("attack_", "judge_", "kernel_", "network_", "open_", "read_", "touch_", "write_")
