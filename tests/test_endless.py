@@ -104,12 +104,18 @@ def test_a_strike_in_the_handler_stops_a_loop_of_the_file_itself(shared_kit, mon
 
 
 LOOP = "n = 0\n    while True:\n        n += 1"
+MASK = "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())"
 DEAF = {  # code that no strike reaches
     "ignored": "signal.signal(signal.SIGALRM, signal.SIG_IGN)",
     "another handler": "signal.signal(signal.SIGALRM, lambda *words: None)",
-    "masked": "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())",
+    "masked": f"{MASK}; __import__('time').sleep(1e8)",
 }
-PUT_OFF = {"no alarm": "signal.alarm(0)", "no timer": "signal.setitimer(signal.ITIMER_REAL, 0)"}
+PUT_OFF = {
+    "no alarm": "signal.alarm(0)",
+    "no timer": "signal.setitimer(signal.ITIMER_REAL, 0)",
+    "masked": MASK,
+    "masked, and no alarm": f"signal.alarm(0); {MASK}",
+}
 UNHEARD = "does not stop after 1 s: no signal reaches its code"
 on_linux = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells which signals are masked"

@@ -51,13 +51,14 @@ def end_process(config: pytest.Config, code: int, what: str, seconds: float, why
     _exit(code)
 
 
-def leave_after_student_code(config: pytest.Config, code: int) -> None:
-    """End the process, where pytest is all that runs in it.
+def leave_after_student_code(config: pytest.Config, code: int, *, worker: bool) -> None:
+    """End the process, where pytest (or one of its workers) is all that runs in it.
 
     All is reported by now. What student code has left may run for ever: threads, `atexit` handlers, objects
     with `__del__`, processes of multiprocessing. Python would wait for all of them.
     """
-    if not (owns_process(config) and _is_main_program()) or "coverage" in sys.modules:
+    alone = worker or (owns_process(config) and _is_main_program())
+    if not alone or "coverage" in sys.modules:  # which writes its data when Python ends
         return
     with contextlib.suppress(Exception):
         for child in multiprocessing.active_children():

@@ -236,12 +236,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave nothing to student code that ran in this process (with pytest-xdist it ran in others)."""
+    """Leave nothing to student code that ran in this process (with pytest-xdist: in the workers)."""
     grading, run = config.stash.get(SESSION, None), config.stash.get(_RUN, None)
-    elsewhere = hasattr(config, "workerinput") or bool(config.getoption("numprocesses", None))
+    worker = hasattr(config, "workerinput")
+    elsewhere = bool(config.getoption("numprocesses", None)) and not worker
     if grading is None or run is None or elsewhere or grading.submissions.isolated:
         return
     if grading.results.nodes():
         from gradus.grading.own_process import leave_after_student_code
 
-        leave_after_student_code(config, int(run.exitstatus))
+        leave_after_student_code(config, int(run.exitstatus), worker=worker)

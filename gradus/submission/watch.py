@@ -1,6 +1,7 @@
 """Keeps a time limit where code takes away the alarm that it is kept by: a thread that sees to the alarm."""
 
 import _thread
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -17,18 +18,19 @@ class Watch:
     that takes long only delays the alarm, and is waited for.
     """
 
-    def __init__(self, seconds: float, handler: Callable[..., object], end: Callable[[], object]):
+    def __init__(
+        self, seconds: float, handler: Callable[..., object], end: Callable[[], object]
+    ) -> None:
         self._left, self._handler, self._end = seconds + MARGIN, handler, end
-        self._over, self._lock = (
-            threading.Event(),
-            threading.RLock(),
-        )  # the alarm may ring in `cancel`
+        self._rung = False  # since the alarm was heard last
+        self._over = threading.Event()
+        self._lock = threading.RLock()  # the alarm may ring in `cancel`
         # No `threading.Thread`: those are a student's to look at, and to patch.
         _thread.start_new_thread(self._count, ())
 
     def heard(self) -> None:
         """The alarm has rung; what is to be done about the code is done where it rings."""
-        self._left = MARGIN
+        self._left, self._rung = MARGIN, False
 
     def cancel(self) -> None:
         """The code has come to its end. From here on no alarm is rung."""
@@ -36,6 +38,8 @@ class Watch:
             self._over.set()
 
     def _count(self) -> None:
+        # Where code blocks signals, the alarm reaches the process through this thread.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         while not self._over.wait(_TICK):
             self._left -= _TICK
             if self._left > 0:
@@ -43,15 +47,18 @@ class Watch:
             with self._lock:
                 if self._over.is_set():
                     return
-                if signal.getsignal(signal.SIGALRM) is not self._handler or _is_blocked():
+                if not self._can_ring():
                     self._end()
                     return
-                self._left = MARGIN
-                signal.pthread_kill(_main_thread(), signal.SIGALRM)
+                self._left, self._rung = MARGIN, True
+                os.kill(os.getpid(), signal.SIGALRM)
 
-
-def _main_thread() -> int:
-    return threading.main_thread().ident or 0
+    def _can_ring(self) -> bool:
+        if signal.getsignal(signal.SIGALRM) is not self._handler:
+            return False
+        return not (
+            self._rung and _is_blocked()
+        )  # it waits in the system, where no signal wakes it
 
 
 def _is_blocked() -> bool:
