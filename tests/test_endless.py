@@ -8,6 +8,7 @@ import pytest
 
 from gradus.course import Course
 from gradus.grading import supervise
+from gradus.submission import time_limit
 from gradus.submission.loader import load_submission
 from tests.kits import answers, copy_kit, earned, grade, message, statuses, with_cell
 
@@ -100,3 +101,100 @@ def test_a_strike_in_the_handler_stops_a_loop_of_the_file_itself(shared_kit, mon
     result = grade(shared_kit, with_cell(cell))
     assert [problem.kind.value for problem in result.problems] == ["timeout"]
     assert earned(result) == {"double": 3, "row_means": 2, "Affine": 2}
+
+
+LOOP = "n = 0\n    while True:\n        n += 1"
+MASK = "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())"
+DEAF = {  # code that no strike reaches
+    "ignored": "signal.signal(signal.SIGALRM, signal.SIG_IGN)",
+    "another handler": "signal.signal(signal.SIGALRM, lambda *words: None)",
+    "masked": f"{MASK}; __import__('time').sleep(1e8)",
+}
+PUT_OFF = {
+    "no alarm": "signal.alarm(0)",
+    "no timer": "signal.setitimer(signal.ITIMER_REAL, 0)",
+    "masked": MASK,
+    "masked, and no alarm": f"signal.alarm(0); {MASK}",
+}
+UNHEARD = "does not stop after 1 s: no signal reaches its code"
+on_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells which signals are masked"
+)
+
+
+ALL_DEAF = [pytest.param(how, marks=on_linux) if how == "masked" else how for how in DEAF]
+
+
+@pytest.mark.parametrize("how", ALL_DEAF)
+def test_plain_pytest_ends_where_no_signal_reaches_a_check(quick_kit, tmp_path, how):
+    path = tmp_path / "demo.py"
+    text = f"import signal\ndef row_means(table):\n    {DEAF[how]}\n    {LOOP}"
+    path.write_text(answers(row_means=text), encoding="utf-8")
+    done = run_plain(quick_kit, path, "-m", "pytest")
+    assert done.returncode == time_limit.ENDLESS
+    assert f"::test_one_mean_for_each_row[cpu] {UNHEARD}" in done.stderr
+
+
+@pytest.mark.parametrize("how", ALL_DEAF)
+def test_plain_pytest_ends_where_no_signal_reaches_a_statement(quick_kit, tmp_path, how):
+    path = tmp_path / "demo.py"
+    statement = f"import signal\nif True:\n    {DEAF[how]}\n    {LOOP}"
+    path.write_text(with_cell(statement), encoding="utf-8")
+    done = run_plain(quick_kit, path, "-c", RUN_WITH_SHORT_LOADS)
+    assert done.returncode == time_limit.ENDLESS
+    assert UNHEARD in done.stderr
+    assert "gradus: the code at " in done.stderr
+
+
+@pytest.mark.parametrize("how", PUT_OFF)
+def test_an_alarm_that_was_put_off_is_rung_anew(quick_kit, tmp_path, how):
+    path = tmp_path / "demo.py"
+    text = f"import signal\ndef row_means(table):\n    {PUT_OFF[how]}\n    {LOOP}"
+    path.write_text(answers(row_means=text), encoding="utf-8")
+    done = run_plain(quick_kit, path, "-m", "pytest")
+    assert done.returncode == 1
+    assert "is there an endless loop?" in done.stdout
+
+
+LEFT = {  # what keeps Python from ending
+    "a thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(1e8,)).start()",
+    "a loop in a thread": "import threading\ndef on():\n    while True: pass\n"
+    "threading.Thread(target=on).start()",
+    "at exit": "import atexit\n@atexit.register\ndef on():\n    while True: pass",
+    "an object": "class Stays:\n    def __del__(self):\n        while True: pass\nstays = Stays()",
+    "a process": "import multiprocessing, time\n"
+    "multiprocessing.get_context('fork').Process(target=time.sleep, args=(1e8,)).start()",
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+@pytest.mark.filterwarnings("ignore")
+def test_pytest_ends_whatever_a_submission_leaves_running(shared_kit, tmp_path, what):
+    path = tmp_path / "demo.py"
+    path.write_text(with_cell(LEFT[what]), encoding="utf-8")
+    done = run_plain(shared_kit, path, "-m", "pytest")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        done.stdout.rstrip().splitlines()[-1].startswith("=")
+    )  # the last line of pytest's summary
+
+
+def test_pytest_with_workers_ends_too(shared_kit, tmp_path):
+    path = tmp_path / "demo.py"
+    path.write_text(with_cell(LEFT["a thread"]), encoding="utf-8")
+    done = run_plain(shared_kit, path, "-m", "pytest", "-n", "1")
+    assert done.returncode == 0
+
+
+GOES_ON = """
+import pytest
+code = pytest.main()
+print("went on", int(code))
+"""
+
+
+def test_a_program_that_calls_pytest_goes_on(shared_kit, tmp_path):
+    path = tmp_path / "demo.py"
+    path.write_text(answers(), encoding="utf-8")
+    done = run_plain(shared_kit, path, "-c", GOES_ON)
+    assert done.stdout.endswith("went on 0\n")

@@ -244,3 +244,50 @@ def test_the_supervising_process_does_not_import_torch(shared_kit, tmp_path):
         timeout=120,
     )
     assert done.stdout.split() == [str(sum(POINTS.values())), "False"], done.stderr
+
+
+STAYS = """
+import sys, threading, time
+sys.modules["coverage"] = sys  # pytest then leaves its end to Python, which waits for the thread
+threading.Thread(target=time.sleep, args=(1e8,)).start()
+"""
+
+
+def test_the_report_is_taken_where_the_process_does_not_end(shared_kit, tmp_path, monkeypatch):
+    monkeypatch.setattr(supervise, "END_SECONDS", 1.0)
+    result = graded_apart(shared_kit, f"{answers()}\n{STAYS}", tmp_path)
+    assert (earned(result), problems(result)) == (POINTS, [])
+
+
+LOOPS = """
+import fcntl, os
+file = open("lock", "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+open("made.txt", "w").write("made")
+while True:
+    pass
+"""
+SUPERVISES = """
+import sys
+from pathlib import Path
+from gradus.course import load_course
+from gradus.grading.supervise import grade_apart
+root, path = map(Path, sys.argv[1:])
+grade_apart(load_course(root), "demo", path, workdir=path.parent)
+"""
+
+
+def test_the_process_ends_with_the_one_that_supervises_it(shared_kit, tmp_path):
+    path = tmp_path / "demo.py"
+    path.write_text(LOOPS, encoding="utf-8")
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISES, str(shared_kit.root), str(path)]
+    )
+    try:
+        while not (tmp_path / "made.txt").exists():
+            assert supervisor.poll() is None
+            time.sleep(0.1)
+    finally:
+        supervisor.kill()
+        supervisor.wait()
+    assert free(tmp_path / "lock")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gradus.submission.calls import Submission
 
 SESSION = pytest.StashKey["GradingSession"]()
+_RUN = pytest.StashKey[pytest.Session]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if lacking:
         raise pytest.UsageError(lacking)
     config.pluginmanager.register(_Results(config), "gradus-results")
+    if config.getoption("--gradus-journal") is not None:
+        from gradus.grading.own_process import end_with_supervisor
+
+        end_with_supervisor()
     if config.getoption("--isolated"):
         from gradus.grading.isolation import prepare
 
@@ -211,3 +216,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         grading = session.config.stash[SESSION]
         grading.submissions.close()
         grading.results.write(own_work=grading.submissions.are_own_work())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keep the run: it knows the exit code when the configuration is all that is left."""
+    session.config.stash[_RUN] = session
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing to student code that ran in this process (with pytest-xdist: in the workers)."""
+    grading, run = config.stash.get(SESSION, None), config.stash.get(_RUN, None)
+    worker = hasattr(config, "workerinput")
+    elsewhere = bool(config.getoption("numprocesses", None)) and not worker
+    if grading is None or run is None or elsewhere or grading.submissions.isolated:
+        return
+    if grading.results.nodes():
+        from gradus.grading.own_process import leave_after_student_code
+
+        leave_after_student_code(config, int(run.exitstatus), worker=worker)

@@ -18,6 +18,7 @@ import pytest
 from gradus.course import Course
 from gradus.errors import GraderError
 from gradus.grading.journal import GPU_LOST, read_journal
+from gradus.grading.own_process import SUPERVISOR
 from gradus.grading.report import Report
 from gradus.grading.report_file import read_report
 from gradus.grading.run import arguments
@@ -27,6 +28,7 @@ from gradus.submission.status import Status
 RESTARTS = 100  # each check can lose one process: more than any topic has
 START_SECONDS = 180.0  # to start Python and import torch on a slow and busy machine
 GRACE_SECONDS = 30.0  # beyond a limit of its own before a process is killed
+END_SECONDS = 10.0  # from the report to the end of the process: it has a summary to print
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def grade_apart(
         words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
         ended = _Ended(0, "")
         for _ in range(RESTARTS + 1):
-            ended = _supervise(words, journal, course.root, show)
+            ended = _supervise(words, journal, result, course.root, show)
             if result.exists() and ended.code == pytest.ExitCode.INTERNAL_ERROR:
                 break  # what such a report leaves out is not the student's loss
             if result.exists():
@@ -107,9 +109,13 @@ def _configuration(course: Course) -> list[str]:
     return ["-c", str(settings)] if settings.exists() else []
 
 
-def _supervise(words: list[str], journal: Path, cwd: Path, show: bool) -> _Ended:
-    """Run one process until it ends, or until its journal has been silent for longer than it may."""
+def _supervise(words: list[str], journal: Path, result: Path, cwd: Path, show: bool) -> _Ended:
+    """Run one process until it ends, or until its journal has been silent for longer than it may.
+
+    With the report all is said: a process that student code keeps from ending is not waited for.
+    """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment[SUPERVISOR] = str(os.getpid())
     with tempfile.TemporaryFile() as sink:
         process = subprocess.Popen(
             words,
@@ -123,10 +129,13 @@ def _supervise(words: list[str], journal: Path, cwd: Path, show: bool) -> _Ended
         hung = False
         try:
             seen, since, patience = 0, time.monotonic(), START_SECONDS
+            told = False
             while process.poll() is None and not hung:
                 size = journal.stat().st_size if journal.exists() else 0
-                if size != seen:
+                if size != seen and not told:
                     seen, since, patience = size, time.monotonic(), _patience(journal)
+                if result.exists() and not told:
+                    told, since, patience = True, time.monotonic(), END_SECONDS
                 hung = time.monotonic() - since > patience
                 time.sleep(0.02)
         finally:

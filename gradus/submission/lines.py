@@ -28,7 +28,7 @@ class Reader:
     def read(self, line: str) -> str:
         """Go behind a line (without its end); returns it as far as its comment.
 
-        In what is returned strings and what stands in brackets are spaces, so that positions stay.
+        In what is returned strings and what stands in brackets are underscores, so that positions stay.
         """
         seen: list[str] = []
         at = 0
@@ -40,7 +40,7 @@ class Reader:
             open_before = bool(self.quote)
             self._enter_or_leave(line[at : at + step])
             plain = not (open_before or self.quote or self.depth)
-            seen.append(line[at : at + step] if plain else " " * step)
+            seen.append(line[at : at + step] if plain else "_" * step)
             at += step
         if len(self.quote) == 1 and not self.continued:
             self.quote = ""

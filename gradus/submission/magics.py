@@ -36,6 +36,9 @@ _NO_PERCENT = re.compile(  # neither a use of a variable so called, nor `in`, `i
     rf"({'|'.join(f'{_SHELL} {_WITHOUT_PERCENT}'.split())})"
     r"(?:\s*$|\s+(?!(?:and|else|for|if|in|is|not|or)\b)(?:[\w~$\"']|\.(?![A-Za-z_])|[-/*](?![\s=*/])))"
 )
+_MAYBE = re.compile(  # most cells hold nothing of the kind, and reading each character takes time
+    rf"^[ \t]*(?:[!?%,;/]|{_NO_PERCENT.pattern})|=[ \t]*[%!]|\?[ \t]*(?:#.*)?$", re.MULTILINE
+)
 _PROMPTS = (
     (re.compile(r"\s*>>>(?: |$)"), re.compile(r"\s*(?:>>>|\.\.\.)(?: |$)")),
     (re.compile(r"In \[\d+\]: "), re.compile(r"(?:In \[\d+\]: |\s*\.{3,}: ?)")),
@@ -75,6 +78,8 @@ def without_cell_magics(lines: list[str]) -> tuple[list[str], str | None]:
 
 def as_python(lines: list[str]) -> list[str]:
     """As many lines of Python; those that are Python already stay as they are."""
+    if not _MAYBE.search("\n".join(lines)):
+        return lines
     reader, plain = Reader(), []
     at = 0
     while at < len(lines):

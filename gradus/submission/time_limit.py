@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from gradus.submission.watch import Watch
+
 CELL_SECONDS = 20.0  # of one statement, while a file is loaded
 IMPORT_SECONDS = 60.0  # that a limit waits for an import to end
 TICK = 0.1  # seconds between two looks
@@ -15,8 +17,11 @@ CLEANING_SECONDS = 1.0  # from the first strike to the second: `finally` blocks 
 STRIKES = 40  # before the process is ended
 ENDLESS = 76  # exit code of a process that ended itself, since nothing else stopped its code
 
-End = Callable[[str, float], NoReturn]  # gets what does not stop, and the seconds that it had
-_end_of_process: list[End] = []  # the innermost `ended_by` is the last
+SWALLOWED = "its code swallows every exception (a bare `except:`?)"
+UNHEARD = "no signal reaches its code (does it change signal handlers, the alarm or the mask?)"
+
+End = Callable[[str, float, str], NoReturn]  # gets what does not stop, the seconds it had, and why
+_end_of_process: list[tuple[End, bool]] = []  # the innermost `ended_by` is the last
 
 
 class Patience:
@@ -57,13 +62,16 @@ class LoadTimeout(BaseException):
 
 
 @contextmanager
-def ended_by(end: End) -> Iterator[None]:
-    """Inside the block, `end` ends the process when the code under a time limit swallows every strike."""
-    _end_of_process.append(end)
+def ended_by(end: End, *, watched: bool = False) -> Iterator[None]:
+    """Inside the block, `end` ends the process when the code under a time limit swallows every strike.
+
+    If `watched`, also when no strike reaches it.
+    """
+    _end_of_process.append((end, watched))
     try:
         yield
     finally:
-        _end_of_process.remove(end)
+        _end_of_process.pop()
 
 
 @contextmanager
@@ -79,21 +87,35 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     patience, strikes = Patience(), Strikes()
     owner = sys._getframe(2)  # behind this one and contextlib's: where the block stands
+    owner_thread = threading.get_ident()
     inside = True
+    end, watched = _end_of_process[-1] if _end_of_process else (None, False)
+    watch: Watch | None = None
 
     def stop(signum: int, frame: FrameType | None) -> None:
+        if watch is not None:
+            watch.heard()
         if not inside or patience.waits(frame):
             return
-        if not strikes.strike() and _end_of_process:
-            _end_of_process[-1](f"the code at {_place(frame, owner)}", seconds)
+        if not strikes.strike() and end is not None:
+            end(f"the code at {_place(frame, owner)}", seconds, SWALLOWED)
         raise LoadTimeout
 
+    def unheard() -> None:
+        frame = sys._current_frames().get(owner_thread)
+        if inside and end is not None:
+            end(f"the code at {_place(frame, owner)}", seconds, UNHEARD)
+
+    if watched:
+        watch = Watch(seconds, stop, unheard)
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         inside = False  # a strike that comes from here on hits nothing
+        if watch is not None:
+            watch.cancel()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 

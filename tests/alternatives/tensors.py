@@ -3,9 +3,22 @@
 import numpy as np
 import torch
 
-from tests.answers import alternative, edit
+from tests.answers import Answer, alternative, edit
 
+PRINTED = """
+    def __call__(self, rows, cols):
+        grid = torch.arange(rows * cols).reshape(rows, cols)
+        print(grid, grid.float().mean())
+        return grid
+"""
 EDITS = [
+    Answer("number_grid", "an object that prints", f"class Grid:{PRINTED}\n\nnumber_grid = Grid()"),
+    Answer(
+        "number_grid",
+        "a part of a function that prints",
+        f"import functools\n\n\nclass Grid:{PRINTED}\n\n"
+        "number_grid = functools.partial(Grid.__call__, Grid())",
+    ),
     edit(
         "from_rows",
         "a clone",

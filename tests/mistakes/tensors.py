@@ -3,8 +3,15 @@
 import numpy as np
 import torch
 
-from tests.answers import edit, mistake
+from tests.answers import Answer, edit, mistake
 
+LOOP = """
+    def __call__(self, rows, cols):
+        grid = torch.zeros(rows, cols, dtype=torch.int64)
+        for r in range(rows):
+            grid[r] = r * cols + torch.arange(cols)
+        return grid
+"""
 EDITS = [
     # task, what is wrong, text in the reference's task source, replacement
     edit("from_rows", "as_tensor shares the array's memory", "torch.tensor(", "torch.as_tensor("),
@@ -14,6 +21,13 @@ EDITS = [
     edit("number_grid", "size hard-coded", "reshape(rows, cols)", "reshape(-1, 3)"),
     edit("number_grid", "floats", "torch.arange(rows * cols)", "torch.arange(float(rows * cols))"),
     edit("number_grid", "counts from 1", "(rows * cols)", "(1, rows * cols + 1)"),
+    Answer("number_grid", "a loop in an object", f"class Grid:{LOOP}\n\nnumber_grid = Grid()"),
+    Answer(
+        "number_grid",
+        "a loop in a part of a function",
+        f"import functools\n\n\nclass Grid:{LOOP}\n\n"
+        "number_grid = functools.partial(Grid.__call__, Grid())",
+    ),
     edit("standardize", "sample standard deviation", "correction=0, ", ""),
     edit("standardize", "std misses keepdim", "correction=0, keepdim=True", "correction=0"),
     edit("standardize", "mean misses keepdim", "mean(dim=-1, keepdim=True)", "mean(dim=-1)"),
