@@ -1584,7 +1584,7 @@ MODULE_STATE = {
 }
 VISITED = {
     **{where: {str: bool} for where in ("before", "inside", "after")},
-    **{where: MODULE_STATE for where in ("others", "others inside", "others after")},
+    **dict.fromkeys(("others", "others inside", "others after"), MODULE_STATE),
     "same": bool,
     "raised": bool,
     "got": None,

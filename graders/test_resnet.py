@@ -14,7 +14,6 @@ from gradus.checks import (
     assert_form,
     assert_history,
     assert_items,
-    assert_kind,
     assert_matches,
     assert_mean_losses,
     assert_not_trained,
