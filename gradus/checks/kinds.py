@@ -215,7 +215,7 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
     elif isinstance(form, types.UnionType):
         kinds = [kind for kind in form.__args__ if isinstance(got, kind)]
         if not kinds:
-            raise _mismatch(what, f"a {form}", with_article(got))
+            raise _mismatch(what, str(form), with_article(got))
         _assert_item(got, kinds[0], what)
     else:
         _assert_item(got, form, what)
