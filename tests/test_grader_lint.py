@@ -94,6 +94,9 @@ SOURCES = {
     "an append": "several = []\nseveral.append(submission.f(1))\ngot = several[0]",
     "a list of calls": "several = [submission.f(n) for n in range(3)]\ngot = several[0]",
     "a helper": "got = helper(submission)",
+    "a name of its own": "f = submission.f\ngot = f(1)",
+    "a name that is computed": "got = getattr(submission, 'f')(1)",
+    "a function that is passed on": "got = calling(submission.f)",
     "a keyword": "got = wrapped(value=submission.f(1))",
 }
 HELPERS = """
@@ -102,6 +105,9 @@ def helper(submission):
 
 def wrapped(value):
     return value
+
+def calling(function):
+    return function(1)
 """
 
 

@@ -42,6 +42,8 @@ class Calls(Forms):
             return self._assertion(function.id, node, given)
         if function.id in names.LOOKING:
             return OWN
+        if function.id == "getattr" and ast.unparse(node.args[0]) == "submission":
+            return RAW
         if function.id == "getattr" and given:
             return given[0].item()
         if function.id == "map" and node.args and ast.unparse(node.args[0]) == "type":

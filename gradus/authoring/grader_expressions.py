@@ -104,7 +104,7 @@ class Expressions:
 
     def of_attribute(self, node: ast.Attribute) -> Value:
         if isinstance(node.value, ast.Name) and node.value.id == "submission":
-            return OWN  # a name of the student's, not yet called
+            return RAW  # a name of the student's: what a call of it gives is unchecked
         base = self.value(node.value)
         if base.observed:
             return {"result": RAW, "calls": SETTLED}.get(node.attr, SHELL)
