@@ -9,11 +9,15 @@ from torch import nn
 
 from gradus.checks import (
     assert_form,
+    assert_history,
     assert_items,
     assert_kind,
     assert_length,
+    assert_mean_losses,
     assert_number,
     assert_tensor,
+    assert_trained,
+    model_state,
 )
 
 
@@ -179,3 +183,32 @@ OTHER_FORMS = [
 @pytest.mark.parametrize(("got", "form", "words"), OTHER_FORMS, ids=str)
 def test_the_first_part_that_has_another_form_is_told(got, form, words):
     assert refused(assert_form, got, form).startswith(words)
+
+
+def test_a_model_of_nan_was_not_trained():
+    model = nn.Linear(2, 1)
+    before = model_state(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(math.nan)
+    assert "weight of the trained model holds NaN" in refused(assert_trained, model, before, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("history", "words"),
+    [
+        ([0.5, math.nan], "expected finite losses in the history, got nan"),
+        ([0.5], "expected 2 losses, one per epoch, got 1"),
+        ([], "expected 2 losses, one per epoch, got 0"),
+    ],
+)
+def test_a_history_holds_finite_losses(history, words):
+    assert refused(assert_history, history, 2) == words
+
+
+def test_no_losses_are_no_mean_losses():
+    logits, labels = torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64)
+    assert "got none" in refused(assert_mean_losses, [], logits, labels, size=2)
+    assert refused(assert_mean_losses, [math.nan], logits, labels, size=2).startswith(
+        "the mean loss"
+    )

@@ -30,7 +30,9 @@ PASSES = {
     ("resnet", "hollow"): {"test_running_statistics", STEPS},
     ("lstm", "nothing"): {STEPS},
     ("lstm", "hollow"): {STEPS},
-    ("dqn", "hollow"): {"test_training_on_the_device"},  # about the network; it may see no episode end
+    ("dqn", "hollow"): {
+        "test_training_on_the_device"
+    },  # about the network; it may see no episode end
     ("devices", "nan"): {
         "test_one_step"
     },  # about the weights of the check's own model, not about the loss
