@@ -89,6 +89,7 @@ def untouched(function, *args):
     for place, (before, after) in enumerate(zip(args, seen.args, strict=True), start=1):
         if not isinstance(before, torch.Tensor):
             continue
+        assert_tensor(after, f"argument {place} after the call", finite=False)
         if before.requires_grad != after.requires_grad:
             fail(
                 f"argument {place} requires grad after the call, and did not before: leave the "
@@ -223,6 +224,8 @@ def check_traces(submission, name, kind, silent=False, broken=False):
     assert_same_keys(seen["before"], seen["after"])
     for words, before in seen["before"].items():
         after = seen["after"][words]
+        if not before["values"].numel():
+            fail(f"{words}: expected its numbers, got none")
         assert_matches(after["values"], before["values"], what=f"{words} after the call")
         when = " although f has raised an error" if broken else ""
         if after["requires_grad"] != before["requires_grad"]:
@@ -1374,7 +1377,7 @@ def check_descent(submission, f, x0, lr, steps):
     x, history, last = walked(f, x0, lr, steps)
     got = untouched(submission.gradient_descent, f, x0, lr, steps)
     require_pair(got)
-    got_x, got_history = got
+    got_x, got_history = got[0], assert_items(got[1], list, what="the history")
     if len(got_history) != steps:
         fail(f"expected {steps} values in the history, one per step, got {len(got_history)}")
     tolerance = {"rtol": 1e-4, "atol": 1e-4} if x0.dtype == torch.float32 else {}
@@ -1588,7 +1591,7 @@ MODULE_STATE = {
 }
 VISITED = {
     **{where: {str: bool} for where in ("before", "inside", "after")},
-    **{where: MODULE_STATE for where in ("others", "others inside", "others after")},
+    **dict.fromkeys(("others", "others inside", "others after"), MODULE_STATE),
     "same": bool,
     "raised": bool,
     "got": None,

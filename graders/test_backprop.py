@@ -854,7 +854,7 @@ def calls_of_batchnorm(student, x, gamma, beta, eps, grad):
 
 
 def refuse(calls):
-    """Fail where one of the names is autograd or a ready-made layer or loss; there are some, with any answer."""
+    """Fail where one of the names is autograd or a ready-made layer or loss. Any answer calls some."""
     assert_form(calls, [str, ...], "the torch functions that were called")
     for name in calls:
         for forbidden, why in BY_HAND.items():

@@ -1241,7 +1241,8 @@ def test_collate_in_a_loader(submission, random):
     lengths = [2, 5, 1, 3, 4]
     sequences = [random.normal(length) for length in lengths]
     loader = DataLoader(Sequences(sequences, [4, 3, 2, 1, 0]), 2, collate_fn=submission.pad_collate)
-    for number, got in enumerate(loader):
+    batches = list(loader)
+    for number, got in enumerate(assert_items(batches, list, 3, "the batches of a loader")):
         part = slice(2 * number, 2 * number + 2)
         labels = torch.tensor([4, 3, 2, 1, 0][part])
         expected = (padded_by_hand(sequences[part]), torch.tensor(lengths[part]), labels)
@@ -1651,6 +1652,8 @@ def test_same_seed_same_everything(submission, random):
     rows = epochs_of_loaders(
         submission, 40, (0.6, 0.2, 0.2), 6, random.seed(), runs=3, epochs=3, random=random
     )
+    if sorted(item for batches in rows[0][0] for item in items_in(batches)) != list(range(40)):
+        fail("expected the three parts to cover 40 items")
     for row in rows[1:]:
         for which, name in enumerate(NAMES):
             first, again = items_in(rows[0][0][which]), items_in(row[0][which])

@@ -11,12 +11,9 @@ from torch import nn
 from gradus.checks import (
     assert_form,
     assert_items,
-    assert_kind,
     assert_matches,
-    assert_number,
     assert_raises,
     assert_same_gradients,
-    assert_tensor,
     fail,
 )
 

@@ -1633,6 +1633,7 @@ def test_training_on_the_device(submission, device, random):
     got = submission.train_dqn(gym.make("CartPole-v1"), 60, gen, **settings)
     if not isinstance(got, tuple) or len(got) != 2 or not isinstance(got[0], nn.Module):
         fail(f"expected the pair (network, returns), got {type(got).__name__}")
+    assert_items(got[1], list, None, "the returns", of=float)
     with torch.no_grad():
         values_of(got[0], random.normal(3, 4, device=device), 2)
 

@@ -13,7 +13,6 @@ from gradus.checks import (
     assert_form,
     assert_inputs_unchanged,
     assert_items,
-    assert_kind,
     assert_matches,
     assert_raises,
     assert_tensor,
@@ -1178,9 +1177,11 @@ def calls_in_robust_accuracy(student, model, batches, modes, broken):
     }
 
 
+ATTACK = {"model": bool, "x": object, "y": object, "x to y": None, "gradients": bool}
+READING = {"x": torch.Tensor, "modes": [bool, ...]}
 CALLS = {
-    "attacks": list[{"model": bool, "x": object, "y": object, "x to y": None, "gradients": bool}],
-    "readings": list[{"x": torch.Tensor, "modes": [bool, ...]}],
+    "attacks": list[ATTACK],
+    "readings": list[READING],
     "raised": bool,
     "names": [str, ...],
     "modes": [bool, ...],

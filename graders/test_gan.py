@@ -114,7 +114,11 @@ def check_nonlinear(model, random, inputs, shape, what):
 
 def check_hidden(make, *sizes):
     """`hidden` says how wide the layers are, and is 64 if nothing is said."""
-    count = lambda model: sum(parameter.numel() for parameter in model.parameters())  # noqa: E731
+
+    def count(model):
+        parameters = assert_kind(model, nn.Module).parameters()
+        return sum(parameter.numel() for parameter in parameters)
+
     narrow, wide = count(make(*sizes, hidden=8)), count(make(*sizes, hidden=32))
     if not narrow < wide:
         fail(
@@ -843,6 +847,7 @@ def check_step_on_device(submission, kind, random, device):
     got = getattr(submission, kind)(generator, discriminator, optimizer, batch, random.generator())
     if not isinstance(got, float):
         fail(f"expected the loss as a Python float, got {type(got).__name__}: loss.item()")
+    assert_number(got, "the loss")
     if torch.equal(flat(learner.parameters()), before):
         fail(f"the {name} has not moved: one step of the given optimizer is missing")
     assert_matches(

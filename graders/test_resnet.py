@@ -14,7 +14,6 @@ from gradus.checks import (
     assert_form,
     assert_history,
     assert_items,
-    assert_kind,
     assert_matches,
     assert_mean_losses,
     assert_not_trained,
@@ -444,6 +443,11 @@ def norms_in(model):
     return found
 
 
+def width_of(norm):
+    """How many channels a batch normalization is for."""
+    return assert_tensor(norm.weight, "the weight of a batch normalization").numel()
+
+
 def short(shape):
     """A shape in words: 3x8x3x3."""
     return "x".join(map(str, shape))
@@ -485,7 +489,7 @@ def require_parts(model, kind, in_channels, width, stride):
             f"{about}: expected convolutions without bias, got another parameter of shape "
             f"{tuple(loose[0].shape)}: bias=False (the batch normalization has one)"
         )
-    sizes = Counter(norm.weight.numel() for norm in norms)
+    sizes = Counter(width_of(norm) for norm in norms)
     wanted_sizes = Counter(shape[0] for shape in wanted)
     if sizes != wanted_sizes:
         fewer = sum(sizes.values()) < len(wanted)
@@ -515,7 +519,7 @@ def arrangements(model, kernels_wanted):
     kernels = [p for p in model.parameters() if p.ndim == 4]
     norms = norms_in(model)
     for ks in orders([tuple(k.shape) for k in kernels], kernels_wanted):
-        for ns in orders([n.weight.numel() for n in norms], [shape[0] for shape in kernels_wanted]):
+        for ns in orders([width_of(norm) for norm in norms], [s[0] for s in kernels_wanted]):
             yield [kernels[i] for i in ks], [norms[i] for i in ns]
 
 
@@ -1047,7 +1051,7 @@ def parts_of_network(model, in_channels, classes, width, channels):
     shapes = ", ".join(short(p.shape) for p in others) or "none"
     if len(stem) != 1:
         fail(f"expected a stem with one kernel of {width}x{in_channels}x3x3, got {shapes}")
-    widths = [assert_tensor(norm.weight, "a weight").numel() for norm in norms]
+    widths = [width_of(norm) for norm in norms]
     if widths != [width]:
         sizes = ", ".join(map(str, widths)) or "none"
         fail(
@@ -1203,6 +1207,7 @@ def test_parameters_and_gradients(submission, random, layers):
     scores = model(random.normal(4, 3, 7, 6))
     if not isinstance(scores, torch.Tensor) or tuple(scores.shape) != (4, 5):
         fail("expected the scores of 4 pictures for 5 classes as a tensor of shape (4, 5)")
+    assert_tensor(scores, "the scores")
     upstream = random.normal(4, 5)
     names, parameters = zip(*model.named_parameters(), strict=True)
     if not scores.requires_grad:

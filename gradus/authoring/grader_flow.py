@@ -3,7 +3,7 @@
 import ast
 from typing import Any, Protocol
 
-from gradus.authoring.grader_expressions import Expressions
+from gradus.authoring.grader_calls import Calls
 from gradus.authoring.grader_names import FAILING
 from gradus.authoring.grader_values import (
     FALSE_ON_NAN,
@@ -35,7 +35,7 @@ class File(Protocol):
     def found(self, function: str, node: ast.AST, what: str, remedy: str) -> None: ...
 
 
-class Function(Expressions):
+class Function(Calls):
     """A function and the values of its parameters; `run` follows it from its first line to its last."""
 
     def __init__(self, file: File, node: ast.FunctionDef, given: dict[str, Value]) -> None:
@@ -81,7 +81,7 @@ class Function(Expressions):
         return any(self.statement(statement) for statement in statements)
 
     def statement(self, node: ast.stmt) -> bool:
-        method = getattr(self, f"on_{type(node).__name__}", None)
+        method = getattr(self, f"on_{type(node).__name__.lower()}", None)
         if method is not None:
             return bool(method(node))
         for part in ast.iter_child_nodes(node):
@@ -89,39 +89,39 @@ class Function(Expressions):
                 self.value(part)
         return isinstance(node, ast.Continue | ast.Break)
 
-    def on_Raise(self, node: ast.Raise) -> bool:
+    def on_raise(self, node: ast.Raise) -> bool:
         return True
 
-    def on_Return(self, node: ast.Return) -> bool:
+    def on_return(self, node: ast.Return) -> bool:
         self._results.append(self.value(node.value) if node.value else OWN)
         self._ends.append(self.places.copy())
         return True
 
-    def on_Expr(self, node: ast.Expr) -> bool:
+    def on_expr(self, node: ast.Expr) -> bool:
         self.value(node.value)
         return _fails([node])
 
-    def on_Assign(self, node: ast.Assign) -> bool:
+    def on_assign(self, node: ast.Assign) -> bool:
         value = self.value(node.value)
         for target in node.targets:
             self.assign(target, value)
         return False
 
-    def on_AnnAssign(self, node: ast.AnnAssign) -> bool:
+    def on_annassign(self, node: ast.AnnAssign) -> bool:
         if node.value is not None:
             self.assign(node.target, self.value(node.value))
         return False
 
-    def on_AugAssign(self, node: ast.AugAssign) -> bool:
+    def on_augassign(self, node: ast.AugAssign) -> bool:
         both = ast.BinOp(ast.copy_location(_loaded(node.target), node), node.op, node.value)
         self.assign(node.target, self.value(ast.copy_location(both, node)))
         return False
 
-    def on_FunctionDef(self, node: ast.FunctionDef) -> bool:
+    def on_functiondef(self, node: ast.FunctionDef) -> bool:
         self._inner[node.name] = node
         return False
 
-    def on_If(self, node: ast.If) -> bool:
+    def on_if(self, node: ast.If) -> bool:
         condition = self.value(node.test)
         self.truth(node.test, condition)
         if _fails(node.body) and FALSE_ON_NAN in condition.on_nan:
@@ -141,7 +141,7 @@ class Function(Expressions):
             self.places.meet(ways)
         return all(ended)
 
-    def on_Assert(self, node: ast.Assert) -> bool:
+    def on_assert(self, node: ast.Assert) -> bool:
         condition = self.value(node.test)
         self.truth(node.test, condition)
         if TRUE_ON_NAN in condition.on_nan:
@@ -149,7 +149,7 @@ class Function(Expressions):
         self.narrow(node.test, True)
         return False
 
-    def on_For(self, node: ast.For) -> bool:
+    def on_for(self, node: ast.For) -> bool:
         over = self.value(node.iter)
         self.looped(node.iter, over)
         before = self.places.copy()
@@ -169,7 +169,11 @@ class Function(Expressions):
             whole = whole.args[0]
             target = target.elts[1] if isinstance(target, ast.Tuple) else target
         item = inside.get(target.id) if isinstance(target, ast.Name) else None
-        if isinstance(whole, ast.Tuple | ast.List) and item is not None and item.level < Level.MODULE:
+        if (
+            isinstance(whole, ast.Tuple | ast.List)
+            and item is not None
+            and item.level < Level.MODULE
+        ):
             for part in whole.elts:
                 if (path := path_of(part)) is not None:
                     inside.put(path, item)
@@ -178,19 +182,19 @@ class Function(Expressions):
         if path is not None and item is not None and item.level < Level.MODULE <= over.level:
             inside.put(path, Value(item.level, counted=over.counted))
 
-    def on_While(self, node: ast.While) -> bool:
+    def on_while(self, node: ast.While) -> bool:
         self.truth(node.test, self.value(node.test))
         self.block(node.body)
         return False
 
-    def on_With(self, node: ast.With) -> bool:
+    def on_with(self, node: ast.With) -> bool:
         for item in node.items:
             value = self.value(item.context_expr)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, value)
         return self.block(node.body)
 
-    def on_Try(self, node: ast.Try) -> bool:
+    def on_try(self, node: ast.Try) -> bool:
         before = self.places.copy()
         ended = self.block(node.body) or self.block(node.orelse)
         ways = [] if ended else [self.places]

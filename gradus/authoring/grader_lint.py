@@ -1,10 +1,10 @@
-"""Finds, in graders, what a submission can decide itself: `python -m gradus.authoring.grader_lint graders/test_cnn.py`.
+"""Finds in graders what a submission can decide itself: `python -m gradus.authoring.grader_lint FILE`.
 
-What `submission.f(...)` or a probe gives may be an object that answers `>`, `abs` or `.max()` as it likes, or NaN,
-for which no comparison is true, or a list of nothing, over which a loop finds nothing wrong. So a check first
-passes it to an assertion of `gradus.checks`. This follows values through each check and through the helpers
-of the same file, in the order of the statements. It is a lint: it errs in both directions where code is unusual.
-Not followed: what a submission passes to a function of the check that it was given, fixtures, and classes.
+What `submission.f(...)` or a probe gives may be an object that answers `>`, `abs` or `.max()` as it likes, or
+NaN, for which no comparison is true, or a list of nothing, over which a loop finds nothing wrong. So a check
+first passes it to an assertion of `gradus.checks`. This follows values through each check and through the
+helpers of the same file, in the order of the statements. It is a lint: it errs in both directions where code is
+unusual. Not followed: what a submission passes to a function of the check, fixtures, lambdas.
 """
 
 import ast
@@ -79,8 +79,16 @@ class _File:
 
     def called(self, function: ast.FunctionDef, given: dict[str, Value]) -> Function:
         """What comes of a call with these values for its parameters."""
-        key = (function.name, function.lineno, *sorted((n, repr(v)) for n, v in given.items() if v != Value()))
-        if key not in self._known and len(self._open) < _DEEPEST and function.name not in self._open:
+        key = (
+            function.name,
+            function.lineno,
+            *sorted((n, repr(v)) for n, v in given.items() if v != Value()),
+        )
+        if (
+            key not in self._known
+            and len(self._open) < _DEEPEST
+            and function.name not in self._open
+        ):
             self._open.append(function.name)
             self._known[key] = Function(self, function, given)
             self._known[key].run()
@@ -96,7 +104,7 @@ def main(paths: list[str]) -> int:
     """Print what is found in these files; 1 where there is anything."""
     findings = [finding for path in paths for finding in lint_grader(Path(path))]
     for finding in findings:
-        print(finding)  # noqa: T201  a command
+        print(finding)
     return 1 if findings else 0
 
 

@@ -117,7 +117,7 @@ class Places:
         names = {name for way in ways for name in way.known}
         for name in names:
             values = [way.known[name] for way in ways if name in way.known]
-            if len(values) == len(ways) or "." not in name and "[" not in name:
+            if len(values) == len(ways) or ("." not in name and "[" not in name):
                 whole = joined(values)
                 same = all(v == values[0] for v in values)
                 self.known[name] = values[0] if same else whole

@@ -173,8 +173,8 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
 
     Args:
         got: Whatever came back.
-        form: A kind (`bool`, `int`, `float`, `str`, `torch.Tensor`, `torch.dtype`, ...: numbers and tensors must be
-            finite), several (`int | None`), a tuple, list or dict of forms, `[form, ...]` for a list of at
+        form: A kind (`bool`, `int`, `float`, `str`, `torch.Tensor`, ...; numbers and tensors must be finite),
+            several (`int | None`), a tuple, list or dict of forms, `[form, ...]` for a list of at
             least one, `{str: form}` for a dict of at least one, `list[form]` for a list of any number, none
             included, or `object` for what the check looks at later.
         what: What it is, for the message.
@@ -205,7 +205,8 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
             assert_form(item, part, _part(f"item {place}", what))
     elif isinstance(form, types.GenericAlias):
         (part,) = form.__args__
-        assert_items(got, form.__origin__, what=what)
+        kind: Any = form.__origin__
+        assert_items(got, kind, what=what)
         for place, item in enumerate(got):
             assert_form(item, part, _part(f"item {place}", what))
     elif form is None:
@@ -214,7 +215,7 @@ def assert_form(got: Any, form: Any, what: str = "the result") -> Any:
     elif isinstance(form, types.UnionType):
         kinds = [kind for kind in form.__args__ if isinstance(got, kind)]
         if not kinds:
-            raise _mismatch(what, f"a {form}", with_article(got))
+            raise _mismatch(what, str(form), with_article(got))
         _assert_item(got, kinds[0], what)
     else:
         _assert_item(got, form, what)

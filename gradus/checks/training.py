@@ -63,7 +63,7 @@ def assert_trained(model: nn.Module, before: State, device: str) -> None:
         device: Where it was to be trained, as `torch.device` names it; only the kind counts, not the number.
 
     Raises:
-        Failure: If it is elsewhere, or has not changed, or only in parts.
+        Failure: If it is elsewhere, holds NaN or infinity, or has not changed, or only in parts.
     """
     __tracebackhide__ = True
     kinds = {tensor.device.type for tensor in (*model.parameters(), *model.buffers())}
@@ -72,6 +72,11 @@ def assert_trained(model: nn.Module, before: State, device: str) -> None:
             f"expected the trained model on {device}, got it on {', '.join(sorted(kinds))}"
         )
     now = model_state(model)
+    for name, tensor in now.items():
+        if not bool(
+            tensor.isfinite().all()
+        ):  # NaN is another number than before, but not a trained one
+            raise Failure(f"{name} of the trained model holds NaN or infinity")
     names = [name for name, _ in model.named_parameters()]
     idle = [name for name in names if torch.equal(now[name], before[name])]
     if idle == names:
@@ -126,6 +131,8 @@ def assert_mean_losses(
         Failure: If an epoch's loss differs by more than one part in 10,000.
     """
     __tracebackhide__ = True
+    if not history:
+        raise Failure("expected a mean loss for each epoch, got none")
     kept = len(labels) if kept is None else kept
     expected = F.cross_entropy(logits[:kept], labels[:kept]).item()
     known = dict(_suspects(logits[:kept], labels[:kept], size, len(labels))) | dict(suspects or {})
