@@ -11,14 +11,17 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
+import torch
+
 from gradus.simulated_gpu.active import active
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised
 from gradus.wall.judge.budget import Budget
 from gradus.wall.judge.modules import RemoteModule, build
-from gradus.wall.judge.proxies import Remote, proxy_class
+from gradus.wall.judge.proxies import proxy_for
 from gradus.wall.judge.sending import Sending
 from gradus.wall.judge.told import read_record
+from gradus.wall.wire.bridge import Backward
 from gradus.wall.wire.channel import Channel, ChannelClosed
 from gradus.wall.wire.decode import Decoder
 from gradus.wall.wire.exceptions import rebuild_exception
@@ -164,6 +167,12 @@ class Judge(Sending):
         if from_json(head) != BEGUN:
             raise WireError("no word that a check has begun")
 
+    def _pull(self, asked: Backward) -> tuple[list[torch.Tensor | None], int | None]:
+        try:
+            return super()._pull(asked)
+        except WireError as error:
+            raise self.loses(error) from None
+
     # What a worker may ask for
 
     def serve(self, operation: str, words: list[Any]) -> Any:
@@ -240,9 +249,7 @@ class Judge(Sending):
             return there
         if len(self._proxies) >= MOST_PROXIES:
             raise WireError(f"more than {MOST_PROXIES} objects")
-        name, module = _name(node["type"]), _name(node["module"])
-        kind = proxy_class(Remote, name, module, node["known"], list(node["can"]))
-        proxy = self._proxies[node["n"]] = kind(self, node["n"])
+        proxy = self._proxies[node["n"]] = proxy_for(self, node)
         return proxy
 
     def _module(self, parts: Any) -> RemoteModule:
@@ -250,9 +257,3 @@ class Judge(Sending):
             return build(self, parts, self.shared.get, self._proxies)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise WireError(f"a malformed module ({type(error).__name__})") from None
-
-
-def _name(value: object) -> str:
-    if type(value) is not str or "\0" in value:
-        raise WireError("a malformed name")
-    return value[:200]

@@ -181,3 +181,17 @@ def proxy_class(base: type, name: str, module: str, known: str | None, can: list
 
 def _is_module(kind: type) -> bool:
     return issubclass(kind, torch.nn.Module)
+
+
+def proxy_for(judge: Asking, node: dict[str, Any]) -> Remote:
+    """A new proxy, of what the worker tells of its object.
+
+    Raises:
+        WireError: If that is malformed.
+    """
+    name, module = node["type"], node["module"]
+    if type(name) is not str or type(module) is not str or "\0" in name:
+        raise WireError("a malformed name")
+    kind = proxy_class(Remote, name[:200], module[:200], node["known"], list(node["can"]))
+    proxy: Remote = kind(judge, node["n"])
+    return proxy

@@ -24,6 +24,7 @@ class Backward:
         keep: Whether the graph is kept for another pass.
         again: Whether the gradients are to be differentiated again.
         everywhere: Whether leaves that are known there alone get theirs too, as `backward` does.
+        inputs: Those that are to get a gradient, where the pass has arrived: they are not sent.
     """
 
     graph: Any
@@ -32,6 +33,7 @@ class Backward:
     keep: bool
     again: bool
     everywhere: bool
+    inputs: tuple[torch.Tensor, ...] = ()
 
 
 # Gives the gradients of the inputs that were asked for, and the number of a graph of those gradients.
@@ -159,16 +161,15 @@ class _Bridge(torch.autograd.Function):
         inputs, wanted = ctx.inputs, list(ctx.needs_input_grad[4:])
         again = torch.is_grad_enabled()  # create_graph=True
         everywhere = _reaches(ctx.next_functions[0][0])  # the anchor: no `autograd.grad` of others
+        targets = tuple(x for x, want in zip(inputs, wanted, strict=True) if want)
         asked = Backward(
-            ctx.token.number, list(gradients), wanted, _keeps_graph(), again, everywhere
+            ctx.token.number, list(gradients), wanted, _keeps_graph(), again, everywhere, targets
         )
         found, graph = ctx.pull(asked)
-        if len(found) != sum(wanted):
-            raise WireError("the wrong number of gradients")
         if graph is not None:
             upstream = [g for g in gradients if g is not None]
             found = attach(found, graph, [*upstream, *inputs], ctx.pull, ctx.token.freed)
-        rest = iter(_fitting(found, [x for x, want in zip(inputs, wanted, strict=True) if want]))
+        rest = iter(found)
         return (None, None, None, None, *(next(rest) if want else None for want in wanted))
 
 
@@ -217,12 +218,3 @@ def _reaches(leaf: Any) -> bool:
         return bool(will(leaf)) if will is not None else True
     except RuntimeError:  # torch's answer where `grad` was asked for this leaf
         return True
-
-
-def _fitting(
-    gradients: list[torch.Tensor | None], inputs: list[torch.Tensor]
-) -> list[torch.Tensor | None]:
-    for gradient, x in zip(gradients, inputs, strict=True):
-        if gradient is not None and (gradient.shape != x.shape or gradient.dtype != x.dtype):
-            raise WireError("a gradient of another shape than its input")
-    return gradients

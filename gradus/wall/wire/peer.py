@@ -164,14 +164,27 @@ class Peer(Exchange):
             torch.autograd.backward([x], [gradient])
 
     def _pull(self, asked: Backward) -> tuple[list[torch.Tensor | None], int | None]:
+        """Ask for gradients in the middle of a backward pass.
+
+        Raises:
+            WireError: If they are malformed.
+        """
         sent = [Values(gradient) for gradient in asked.gradients]
         rest = (asked.wanted, asked.keep, asked.again, asked.everywhere)
         found = self.request("pull", asked.graph, sent, *rest)
         if type(found) is not list or len(found) != 2 or type(found[0]) is not list:
             raise WireError("malformed gradients")
-        if not all(gradient is None or _floats(gradient) for gradient in found[0]):
+        gradients, graph = found
+        if len(gradients) != len(asked.inputs) or not (graph is None or type(graph) is int):
             raise WireError("malformed gradients")
-        return found[0], found[1]
+        for gradient, x in zip(gradients, asked.inputs, strict=True):
+            if gradient is not None and not _is_gradient_of(gradient, x):
+                raise WireError("malformed gradients")
+        return gradients, graph
+
+
+def _is_gradient_of(gradient: Any, x: torch.Tensor) -> bool:
+    return _floats(gradient) and gradient.shape == x.shape and gradient.dtype == x.dtype
 
 
 def _floats(value: Any) -> bool:
