@@ -38,12 +38,19 @@ from tests.attacks.hostile_messages import MARK, Drawn
 from tests.attacks.wire_targets import framed
 
 SECONDS = 0.01  # of silence, at which the judge gives up
+RUNNING = (
+    "exec",
+    "compile",
+    "import",
+    "marshal.loads",
+    "code.__new__",
+)  # forbidden for the worker's
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 FORBIDDEN = (
     *("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork"),
     *("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.link"),
     *("os.symlink", "os.truncate", "os.putenv", "os.unsetenv", "os.kill", "shutil.rmtree"),
-    *("pickle.find_class", "marshal.loads", "socket.connect", "socket.bind", "ctypes.dlopen"),
+    *("pickle.find_class", "socket.connect", "socket.bind", "ctypes.dlopen"),
     *("sys.settrace", "sys.setprofile", "builtins.input", "sys.addaudithook", "os.chdir"),
 )
 
@@ -58,7 +65,7 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
         _, mode, flags = args
         if (isinstance(flags, int) and flags & WRITING) or (mode and set(mode) & set("wax+")):
             violations.append(f"{event} {args}")
-    elif event in FORBIDDEN or (event in ("exec", "compile", "import") and MARK in repr(args)):
+    elif event in FORBIDDEN or (event in RUNNING and MARK in repr(args)):
         violations.append(f"{event} {args}"[:300])
 
 

@@ -1,16 +1,14 @@
 """Nodes and buffers to values: what comes off the wire, of which nothing is trusted."""
 
-import collections
 import ctypes
-import keyword
 import math
-import operator
 from typing import Any
 
 import numpy as np
 import torch
 
 from gradus.simulated_gpu.active import note_origin
+from gradus.wall.wire.containers import named_tuple, require_spread
 from gradus.wall.wire.nodes import (
     CONSTANTS,
     DTYPES,
@@ -27,8 +25,6 @@ from gradus.wall.wire.nodes import (
     WireError,
     hexadecimal,
 )
-
-MOST_ALIKE = 64  # keys of one container with the same hash
 
 
 class Decoder:
@@ -71,14 +67,14 @@ class Decoder:
         if word in SEQUENCES:
             parts = [self._value(item, depth + 1) for item in _list(node["v"])]
             if word in ("set", "frozenset"):
-                _require_spread(parts)
+                require_spread(parts)
             return SEQUENCES[word](parts)
         if word in MAPPINGS:
             pairs = [_list(pair) for pair in _list(node["v"])]
             items = [
                 (self._value(key, depth + 1), self._value(item, depth + 1)) for key, item in pairs
             ]
-            _require_spread([key for key, _ in items])
+            require_spread([key for key, _ in items])
             mapping = MAPPINGS[word]()
             for key, item in items:
                 mapping[key] = item
@@ -181,7 +177,7 @@ class Decoder:
         fields = [_text(field, 100) for field in _list(node["fields"])]
         if len(fields) != len(items):
             raise WireError("a named tuple with other names than items")
-        return _record(name, tuple(fields))(*items)
+        return named_tuple(name, tuple(fields))(*items)
 
     def _take(self, place: Any, count: Any) -> memoryview:
         if type(place) is not int or type(count) is not int or place < 0 or count < 0:
@@ -190,30 +186,6 @@ class Decoder:
         if self._left < 0 or place + count > len(self._body):
             raise WireError("more data promised than sent")
         return self._body[place : place + count]
-
-
-def _record(name: str, fields: tuple[str, ...]) -> Any:
-    """A class like that of `collections.namedtuple`, which would run text that holds the names."""
-    names = (name, *fields)
-    if len(set(fields)) < len(fields) or not all(map(str.isidentifier, names)):
-        raise WireError("a named tuple with odd names")
-    if any(word.startswith("_") or keyword.iskeyword(word) for word in names):
-        raise WireError("a named tuple with odd names")
-    members: dict[str, Any] = {
-        field: property(operator.itemgetter(place)) for place, field in enumerate(fields)
-    }
-    members["__slots__"], members["_fields"] = (), fields
-    members["__new__"] = lambda cls, *items: tuple.__new__(cls, items)
-    shown = ", ".join(f"{field}=%r" for field in fields)
-    members["__repr__"] = lambda self: f"{name}({shown})" % tuple(self)
-    return type(name, (tuple,), members)
-
-
-def _require_spread(keys: list[Any]) -> None:
-    """Refuse keys that were chosen to have the same hash: n of them cost n² / 2 comparisons."""
-    alike = collections.Counter(map(hash, keys))
-    if alike and max(alike.values()) > MOST_ALIKE:
-        raise WireError("keys that were chosen to have the same hash")
 
 
 def _address(data: memoryview) -> int:

@@ -1,0 +1,63 @@
+"""Containers that are made of the other side's words, where making them could run text or take too long."""
+
+import collections
+import keyword
+import operator
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from gradus.wall.wire.nodes import WireError
+
+MOST_ALIKE = 64  # keys of one container with the same hash
+
+
+def require_spread(keys: list[Any]) -> None:
+    """Refuse keys that were chosen to have the same hash: n of them cost n² / 2 comparisons."""
+    alike = collections.Counter(map(hash, keys))
+    if alike and max(alike.values()) > MOST_ALIKE:
+        raise WireError("keys that were chosen to have the same hash")
+
+
+class _Record(tuple[Any, ...]):
+    """What named tuples can do."""
+
+    __slots__ = ()
+    _fields: tuple[str, ...] = ()
+    _field_defaults: ClassVar[dict[str, Any]] = {}
+
+    def __new__(cls, *items: Any, **named: Any) -> "_Record":
+        return cls._make([*items, *(named.pop(field) for field in cls._fields[len(items) :])])
+
+    @classmethod
+    def _make(cls, items: Iterable[Any]) -> "_Record":
+        made = tuple.__new__(cls, items)
+        if len(made) != len(cls._fields):
+            raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(made)}")
+        return made
+
+    def _asdict(self) -> dict[str, Any]:
+        return dict(zip(self._fields, self, strict=True))
+
+    def _replace(self, **named: Any) -> "_Record":
+        return self._make([named.get(field, item) for field, item in self._asdict().items()])
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{field}={item!r}" for field, item in self._asdict().items())
+        return f"{type(self).__name__}({inside})"
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self)
+
+
+def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    """A class like those of `collections.namedtuple`, which runs text that holds the names."""
+    names = (name, *fields)
+    if len(set(fields)) < len(fields) or not all(map(str.isidentifier, names)):
+        raise WireError("a named tuple with odd names")
+    if any(word.startswith("_") or keyword.iskeyword(word) for word in names):
+        raise WireError("a named tuple with odd names")
+    members: dict[str, Any] = {
+        field: property(operator.itemgetter(place)) for place, field in enumerate(fields)
+    }
+    members |= {"_fields": fields, "__match_args__": fields, "__slots__": ()}
+    return type(name, (_Record,), members)
