@@ -198,3 +198,10 @@ def test_a_program_that_calls_pytest_goes_on(shared_kit, tmp_path):
     path.write_text(answers(), encoding="utf-8")
     done = run_plain(shared_kit, path, "-c", GOES_ON)
     assert done.stdout.endswith("went on 0\n")
+
+
+def test_a_profiler_may_write_what_it_saw(shared_kit, tmp_path):
+    path, profile = tmp_path / "demo.py", tmp_path / "profile"
+    path.write_text(answers(), encoding="utf-8")
+    run_plain(shared_kit, path, "-m", "cProfile", "-o", str(profile), "-m", "pytest")
+    assert profile.exists()
