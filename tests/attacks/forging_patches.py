@@ -121,8 +121,8 @@ def matched(x):
         "assert_matches asserts nothing",
         """
 import gc, types
-import gradus.checks.compare
-gradus.checks.compare._Comparison.values = lambda *a, **k: None
+import gradus.checks.compare as compare
+compare._Comparison.values = lambda *a, **k: None
 """,
         ("called",),
         wins=NOWHERE,
@@ -130,9 +130,9 @@ gradus.checks.compare._Comparison.values = lambda *a, **k: None
     Cheat(
         "the comparison is replaced in gradus",
         """
-import gradus.checks.compare
-gradus.checks.compare._Comparison.elements = lambda *a, **k: None
-gradus.checks.compare._Comparison.tensors = lambda *a, **k: None
+import gradus.checks.compare as compare
+compare._Comparison.elements = lambda *a, **k: None
+compare._Comparison.tensors = lambda *a, **k: None
 def kept(x):
     return x.clone()
 """,

@@ -3,6 +3,7 @@
 import collections
 import ctypes
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from gradus.wall.wire.nodes import (
 )
 
 MOST_ALIKE = 64  # keys of one container with the same hash
+MOST_KINDS = 256  # classes that are made for one message: each takes some kilobytes
 
 
 class Decoder:
@@ -41,6 +43,7 @@ class Decoder:
         self._body, self._special = body, special
         self._left = len(body)
         self._gaps = MAX_BODY  # bytes that strides may leave unused
+        self._kinds: dict[tuple[str, ...], Any] = {}  # what was made for this message
 
     def value(self, node: Node) -> Any:
         """The value of a node.
@@ -131,7 +134,9 @@ class Decoder:
             tensor = tensor.expand(whole)
         if "as" in node:
             name = str(node["as"])[:100]
-            tensor = tensor.as_subclass(type(name, (torch.Tensor,), {}))
+            tensor = tensor.as_subclass(
+                self._kind((name,), lambda: type(name, (torch.Tensor,), {}))
+            )
         return tensor
 
     def _sparse(self, node: dict[str, Any]) -> torch.Tensor:
@@ -177,7 +182,16 @@ class Decoder:
         if f"{module}.{name}" in TUPLES:
             return TUPLES[f"{module}.{name}"](*items)
         fields = [_text(field, 100) for field in _list(node["fields"])]
-        return collections.namedtuple(name, fields)(*items)
+        made = self._kind((name, *fields, ""), lambda: collections.namedtuple(name, fields))
+        return made(*items)
+
+    def _kind(self, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
+        """A class that values of this message are of, made once."""
+        if key not in self._kinds:
+            if len(self._kinds) >= MOST_KINDS:
+                raise WireError(f"values of more than {MOST_KINDS} classes of their own")
+            self._kinds[key] = make()
+        return self._kinds[key]
 
     def _take(self, place: Any, count: Any) -> memoryview:
         if type(place) is not int or type(count) is not int or place < 0 or count < 0:
@@ -189,10 +203,23 @@ class Decoder:
 
 
 def _require_spread(keys: list[Any]) -> None:
-    """Refuse keys that were chosen to have the same hash: n of them cost n² / 2 comparisons."""
+    """Refuse keys that were chosen to have the same hash: n of them cost n² / 2 comparisons.
+
+    Of sets inside one another each is compared with all that are like it, and so are the sets in it: few
+    that are alike on each of many levels cost as much as many on one, and no signal interrupts that.
+    """
     alike = collections.Counter(map(hash, keys))
-    if alike and max(alike.values()) > MOST_ALIKE:
+    if not alike or max(alike.values()) == 1:
+        return
+    if max(alike.values()) > MOST_ALIKE or any(_sets_inside(key) for key in keys):
         raise WireError("keys that were chosen to have the same hash")
+
+
+def _sets_inside(key: Any) -> bool:
+    """Whether it is, or holds, a set of sets (hashable, so it holds no list or dict)."""
+    if isinstance(key, frozenset):
+        return any(isinstance(part, frozenset | tuple) for part in key)
+    return isinstance(key, tuple) and any(map(_sets_inside, key))
 
 
 def _address(data: memoryview) -> int:
