@@ -54,7 +54,11 @@ def with_hollow(value: Any) -> Any:
 
 def _inside(value: Any, spoil: Spoil) -> Any:
     if isinstance(value, dict):
-        return type(value)({key: spoil(part) for key, part in value.items()}) if type(value) is dict else value
+        return (
+            type(value)({key: spoil(part) for key, part in value.items()})
+            if type(value) is dict
+            else value
+        )
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*map(spoil, value))
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
@@ -70,7 +74,9 @@ class Spoiling:
 
     def __init__(self, spoil: Spoil, *, probes: bool, calls: bool) -> None:
         self.spoil, self.probes, self.calls = spoil, probes, calls
-        self._depth = 0  # only what leaves the submission is spoiled, not what its parts give each other
+        self._depth = (
+            0  # only what leaves the submission is spoiled, not what its parts give each other
+        )
         self._classes: dict[type, type] = {}
         self.spoiled: dict[str, int] = {}  # check -> how many values were made others
         self._check = ""
@@ -84,7 +90,11 @@ class Spoiling:
             yield
 
     def _install(self, patch: pytest.MonkeyPatch) -> None:
-        probe, call, observe = Submission.probe, StudentFunction.call_with, StudentFunction.observe_with
+        probe, call, observe = (
+            Submission.probe,
+            StudentFunction.call_with,
+            StudentFunction.observe_with,
+        )
 
         def spoiled_probe(this: Submission, *words: Any) -> Any:
             with self._inner():
@@ -99,7 +109,9 @@ class Spoiling:
         def spoiled_observe(this: StudentFunction, *words: Any) -> Observed:
             with self._inner():
                 seen = observe(this, *words)
-            return dataclasses.replace(seen, result=self.leaving(seen.result)) if self.calls else seen
+            return (
+                dataclasses.replace(seen, result=self.leaving(seen.result)) if self.calls else seen
+            )
 
         patch.setattr(Submission, "probe", spoiled_probe)
         patch.setattr(StudentFunction, "call_with", spoiled_call)
@@ -144,7 +156,11 @@ class Spoiling:
             for name, member in vars(base).items()
             if callable(member) and name not in _KEPT
         }
-        members = {name: self._method(getattr(kind, name)) for name in names if callable(getattr(kind, name))}
+        members = {
+            name: self._method(getattr(kind, name))
+            for name in names
+            if callable(getattr(kind, name))
+        }
         members["__getattribute__"] = self._reading(kind)
         return type(kind.__name__, (kind,), members)
 
@@ -167,13 +183,33 @@ class Spoiling:
         return read
 
 
-_KEPT = {"__init__", "__new__", "__class__", "__init_subclass__", "__getattribute__", "__setattr__", "__del__", "__hash__"}
-_KEPT |= {"__len__", "__bool__", "__repr__", "__str__", "__sizeof__", "__dir__", "__format__", "__reduce__"}
+_KEPT = {
+    "__init__",
+    "__new__",
+    "__class__",
+    "__init_subclass__",
+    "__getattribute__",
+    "__setattr__",
+    "__del__",
+    "__hash__",
+}
+_KEPT |= {
+    "__len__",
+    "__bool__",
+    "__repr__",
+    "__str__",
+    "__sizeof__",
+    "__dir__",
+    "__format__",
+    "__reduce__",
+}
 
 
 def _is_students(value: Any) -> bool:
     """Whether a value is an object of a class of the submission's."""
-    return type(value).__module__.startswith("submission_") and not isinstance(value, type | BaseException)
+    return type(value).__module__.startswith("submission_") and not isinstance(
+        value, type | BaseException
+    )
 
 
 def _differ(value: Any, spoiled: Any) -> bool:
@@ -182,7 +218,9 @@ def _differ(value: Any, spoiled: Any) -> bool:
         return spoiled is not value and (value.shape != spoiled.shape or value.numel() > 0)
     if isinstance(value, np.ndarray):
         return spoiled is not value
-    if type(value) is not type(spoiled) or (isinstance(value, list | tuple | dict) and len(value) != len(spoiled)):
+    if type(value) is not type(spoiled) or (
+        isinstance(value, list | tuple | dict) and len(value) != len(spoiled)
+    ):
         return True
     if isinstance(value, dict):
         return any(_differ(value[key], spoiled[key]) for key in value)
