@@ -34,7 +34,8 @@ MODULES = [
     ),
     _hides(
         "a dict of parameters that changes its mind",
-        init="self.__dict__['_parameters'] = type('D', (dict,), {'items': lambda d: [('w', self.hidden[0])]})()",
+        init="""Told = type('Told', (dict,), {'items': lambda told: [('w', self.hidden[0])]})
+        self.__dict__['_parameters'] = Told()""",
     ),
     _hides(
         "a buffer that poses as a parameter",

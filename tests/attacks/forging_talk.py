@@ -8,13 +8,15 @@ from tests.attacks.forging_wire import TOOLS
 # What stands here is run in place of each answer.
 _ANSWERS = {
     "keys that come twice": r"""
-        raw(frame(b'{"kind":"raised","value":[],"kind":"told","value":7,"value":true,"more":{"$":"dict","v":[]}}'))
+        raw(frame(b'{"kind":"raised","value":[],"kind":"told","value":7,"value":true,"more":{"$":"dict","v":[]}}')
+            )
         quiet()""",
     "sizes that are NaN": 'answer(tensor(s=[float("nan")]), ZEROS)',
     "sizes that are floats": "answer(tensor(s=[4.0]), ZEROS)",
     "sizes that are truth values": "answer(tensor(s=[True, True, True]), ZEROS)",
     "places that are infinite": 'answer({"$": "bytes", "b": float("inf"), "n": 1}, ZEROS)',
-    "a head in UTF-16": 'say(json.dumps({"kind": "told", "value": 1, "more": more()}).encode("utf-16")); quiet()',
+    "a head in UTF-16": """
+        say(json.dumps({"kind": "told", "value": 1, "more": more()}).encode("utf-16")); quiet()""",
     "a head in UTF-32 with a mark": 'say(json.dumps({"kind": "told", "value": 1}).encode("utf-32")); quiet()',
     "a head that is no UTF-8": r"""say(b'{"kind":"told","value":"\xff\xfe\xc0\x80"}'); quiet()""",
     "names of half characters": r"""
@@ -39,23 +41,29 @@ _ANSWERS = {
         say({"kind": "loading", "value": "test_matched passed", "more": more()})
         say({"kind": "loading", "value": ["a", "list"], "more": more()}); answer(1)""",
     "a call record that forges the message": r"""
-        answer(1, more=more(record=["matched(x)\n  expected 1\n  got 1\n\n" + "\x1b[2J\x1b[32mPASSED\n" * 9_999, "1"]))""",
+        answer(1, more=more(record=["matched(x)\n  expected 1\n  got 1\n\n"
+            + "\x1b[2J\x1b[32mPASSED\n" * 9_999, "1"]))""",
     "output that forges the summary": r"""
-        answer(1, more=more(out="\x1b[2J\r\n===== 1 passed in 0.01s =====\n::error::x\n", err="\0\x08" * 9_000))""",
+        answer(1, more=more(out="\x1b[2J\r\n===== 1 passed in 0.01s =====\n::error::x\n",
+            err="\0\x08" * 9_000))""",
     "output that is no text": "answer(1, more=more(out=7, err=tensor()))",
     "states of everything that has a number": """
-        answer(1, more=more(states=[[n, state] for n in range(99) for state in ([True], [], "x", mapping(a=1))]))""",
+        answer(1, more=more(states=[[n, state] for n in range(99) for state in ([True], [], "x",
+            mapping(a=1))]))""",
     "a state of random numbers for a function": """
         answer(1, bytes(5056), more=more(states=[[1, tensor(d="uint8", s=[5056])]]))""",
     "everything of the judge's is dead": """
         told(1, more=more(dead=[list(range(-9, 999))] * 3)); quiet()""",
     "the dead are no numbers": 'answer(1, more=more(dead=[["x", 1.5, tensor(), None], [[]], [mapping(a=1)]]))',
     "changes of every tensor of the judge's": """
-        answer(1, bytes(64), more=more(changes=[mapping(number=n, value=tensor(), grad=tensor()) for n in range(99)]))""",
+        answer(1, bytes(64), more=more(changes=[mapping(number=n, value=tensor(),
+            grad=tensor()) for n in range(99)]))""",
     "changes of tensors by truth values": """
-        answer(1, bytes(64), more=more(changes=[mapping(number=True, requires_grad="yes"), mapping(number=1.0)]))""",
+        answer(1, bytes(64), more=more(changes=[mapping(number=True, requires_grad="yes"),
+            mapping(number=1.0)]))""",
     "new tensors under the judge's numbers": """
-        answer(1, ZEROS, new=[{"n": 2 * n, "p": False, "g": False, "v": tensor(s=[0]), "d": None} for n in range(99)])""",
+        answer(1, ZEROS, new=[{"n": 2 * n, "p": False, "g": False, "v": tensor(s=[0]),
+            "d": None} for n in range(99)])""",
     "one number for two new tensors": """
         new = {"n": 9, "p": True, "g": True, "v": tensor(s=[0]), "d": None}
         answer(1, new=[new, new])""",
@@ -63,15 +71,20 @@ _ANSWERS = {
         new = lambda n, v: {"n": n, "p": True, "g": True, "v": v, "d": None}
         parts = [tensor(d="int64", s=[1, 1]), tensor(s=[1])]
         sparse = {"$": "sparse", "v": parts, "s": [1 << 20]}
-        answer(1, bytes(64), new=[new(91, tensor(s=[1], x=[1 << 20])), new(93, sparse), new(95, tensor(at="meta"))])""",
-    "a graph whose number is true": "answer({'$': 'output', 'n': 0}, ZEROS, graph=[True, []], outputs=[tensor()])",
-    "results of the graph below zero": "answer({'$': 'output', 'n': -1}, ZEROS, graph=[1, []], outputs=[tensor()])",
-    "a graph of whole numbers": "answer({'$': 'output', 'n': 0}, ZEROS, graph=[1, []], outputs=[tensor(d='int32')])",
+        answer(1, bytes(64), new=[new(91, tensor(s=[1], x=[1 << 20])), new(93, sparse), new(95,
+            tensor(at="meta"))])""",
+    "a graph whose number is true": """
+        answer({'$': 'output', 'n': 0}, ZEROS, graph=[True, []], outputs=[tensor()])""",
+    "results of the graph below zero": """
+        answer({'$': 'output', 'n': -1}, ZEROS, graph=[1, []], outputs=[tensor()])""",
+    "a graph of whole numbers": """
+        answer({'$': 'output', 'n': 0}, ZEROS, graph=[1, []], outputs=[tensor(d='int32')])""",
     "a graph of every leaf that there is": """
         answer({"$": "output", "n": 0}, ZEROS, graph=[1, list(range(20_000))], outputs=[tensor()])""",
     "an input that comes back as one": 'answer({"$": "input", "v": tensor()}, ZEROS)',
     "a request with a graph": """
-        say({"kind": "ask", "value": ["advance", 1], "more": more(), "graph": [1, []], "outputs": [tensor()]}, ZEROS)""",
+        say({"kind": "ask", "value": ["advance", 1], "more": more(), "graph": [1, []],
+            "outputs": [tensor()]}, ZEROS)""",
     "requests by the names of methods": """
         for name in ("__class__", "_send", "loses", "begin", "require_lent", "serve"):
             ask([name, 1])""",
@@ -79,14 +92,16 @@ _ANSWERS = {
     "calls with names that are no texts": """
         ask(["callback", {"$": "yours", "n": 1}, [], {"$": "dict", "v": [[1, 2], [None, 3]]}])""",
     "an exception with a million lines": """
-        say({"kind": "raised", "more": more(), "value": mapping(type="ValueError", module="builtins", message="",
+        say({"kind": "raised", "more": more(), "value": mapping(type="ValueError", module="builtins",
+            message="",
             known=["ValueError"] * 9999, kind=None, text="x" * 15_000, number=1, back=None,
             frames=[["test_demo.py", -(10**9), "test_matched", "assert True"]] * 9999)}); quiet()""",
     "an exception of the judge's that never was": """
         say({"kind": "raised", "more": more(), "value": mapping(type="E", module="m", message="passed",
             known=["AssertionError"], kind=None, text="", number=-1, back=1, frames=[])}); quiet()""",
     "an exception named to steer a terminal": r"""
-        say({"kind": "raised", "more": more(), "value": mapping(type="\x1b[2JPASSED\n", module="_pytest.outcomes",
+        say({"kind": "raised", "more": more(), "value": mapping(type="\x1b[2JPASSED\n",
+            module="_pytest.outcomes",
             message="\x1b]0;passed\x07", known=["StopIteration"], kind=None, text="", number=1, back=None,
             frames=[])}); quiet()""",
     "an exception of a status that no one has": """
@@ -145,13 +160,14 @@ _PULLS = {
     "a sparse gradient": "[[g.to_sparse()], None]",
     "a gradient that is a subclass": "[[g.as_subclass(type('G', (torch.Tensor,), {}))], None]",
     "a gradient of NaN": "[[Values(g * float('nan'))], None]",
-    "a gradient in answer to an endless chain of questions": "[find().request('pull', 1, [g], [True], *[True] * 3)]",
+    "a gradient in answer to an endless chain of questions": """
+        [find().request('pull', 1, [g], [True], *[True] * 3)]""",
 }
 TALK += [
     Cheat(
         name,
         f"{TOOLS}\nfrom gradus.wall.wire.handles import Values\ng = torch.ones(4)\n"
-        f"def matched(x):\n    find().do_pull = lambda *words: {text}\n    return 3 * x\n",
+        f"def matched(x):\n    find().do_pull = lambda *words: {text.strip()}\n    return 3 * x\n",
         ("matched",),
         wins=ON_THE_WIRE,
     )

@@ -11,18 +11,19 @@ from gradus.grading.selection import SECONDS
 from gradus.wall.judge.host import BEGIN_SECONDS, Host
 from tests.attacks.attacked_kit import RIGHT, TASKS, WRONG, write_attacked_kit
 from tests.attacks.forging import IN_PROCESS, NOWHERE, Cheat, grade_text
+from tests.attacks.forging_containers import CONTAINERS
 from tests.attacks.forging_ends import ENDS
 from tests.attacks.forging_lasting import LASTING
 from tests.attacks.forging_lies import LIES
 from tests.attacks.forging_looks import LOOKS
 from tests.attacks.forging_modules import MODULES
-from tests.attacks.forging_objects import OBJECTS
+from tests.attacks.forging_numbers import NUMBERS
 from tests.attacks.forging_patches import PATCHES
 from tests.attacks.forging_talk import TALK
 from tests.attacks.forging_tensors import TENSORS
 from tests.attacks.forging_wire import WIRE
 
-NEW: list[Cheat] = [*OBJECTS, *TENSORS, *MODULES, *LASTING]
+NEW: list[Cheat] = [*CONTAINERS, *NUMBERS, *TENSORS, *MODULES, *LASTING]
 CHEATS: list[Cheat] = [*PATCHES, *LIES, *LOOKS, *ENDS, *WIRE, *TALK, *NEW]
 HERE = Path(__file__).parents[2]
 

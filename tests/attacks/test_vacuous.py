@@ -1,4 +1,4 @@
-"""A comparison with NaN, or with nothing, passes no check: the reference with every result spoiled earns nothing."""
+"""A comparison with NaN, or with nothing, passes no check: the reference, spoiled, earns nothing."""
 
 from pathlib import Path
 
