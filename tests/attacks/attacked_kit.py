@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from gradus.course import Course, load_course
+from tests.attacks import attacked_more as more
 from tests.kits import SETTINGS
 
 # Beside assert_matches, checks compare in the ways that people write without it.
@@ -109,6 +110,9 @@ def test_honest(submission, random):
     x = random.normal(4)
     assert_matches(submission.honest(x), 2 * x)
 '''
+GRADER = GRADER.replace(
+    '\n\n@pytest.mark.task("honest"', more.GRADER + '\n\n@pytest.mark.task("honest"'
+)
 
 RIGHT = """\
 import torch
@@ -155,6 +159,7 @@ class Model(nn.Module):
 def kept(x):
     return 3 * x
 """
+RIGHT += more.RIGHT
 
 WRONG = """\
 import torch
@@ -201,8 +206,19 @@ class Model(nn.Module):
 def kept(x):
     return x.zero_()
 """
+WRONG += more.WRONG
 
-TASKS = ("matched", "compared", "counted", "measured", "refused", "called", "Model", "kept")
+TASKS = (
+    "matched",
+    "compared",
+    "counted",
+    "measured",
+    "refused",
+    "called",
+    "Model",
+    "kept",
+    *more.TASKS,
+)
 
 
 def write_attacked_kit(folder: Path) -> Course:

@@ -42,6 +42,7 @@ class Cheat:
         wins: Where it works when there is no wall: in the judge's own process; `ON_THE_WIRE` has no such
             form; `NOWHERE` says that it does not work without the wall either.
         costs_honest: Why the right answer beside it loses its points too, where that is its own doing.
+        why: Why it works nowhere.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Cheat:
     tasks: tuple[str, ...] = TASKS
     wins: str = IN_PROCESS
     costs_honest: str = ""
+    why: str = ""
 
     def __str__(self) -> str:
         return self.name.replace(" ", "-")

@@ -193,11 +193,14 @@ WIRE = [
 
 # What runs while the file is loaded, or when the judge announces a check: no time limit of a check runs there.
 _EXCEPTION = """
+def raise_here():
     say({"kind": "raised", "more": more(), "value": mapping(type="ValueError", module="builtins",
-        known=["ValueError"], message="", kind=None, text="", frames=[], number=1, back=None)})"""
+        known=["ValueError"], message="", kind=None, text="", frames=[], number=1, back=None)})
+    quiet()
+raise_here()"""
 _LOADS = {
-    "loading ends in an exception": _EXCEPTION + "\nquiet()",
-    "loading ends in an exit": _EXCEPTION.replace('["ValueError"]', "[]") + "\nquiet()",
+    "loading ends in an exception": _EXCEPTION,
+    "loading ends in an exit": _EXCEPTION.replace('["ValueError"]', "[]"),
     "loading is answered with nonsense": "answer([[[1, 2, 3, 4]], 7, tensor()], bytes(16))",
     "loading is answered with half characters": r"""
         answer([[["\ud800", "\udfff" * 10_000, [], "error"]], [], []])""",
@@ -223,7 +226,7 @@ WIRE += [
         f"{TOOLS}\n{textwrap.dedent(text)}\n",
         _ASIDE,
         wins=ON_THE_WIRE,
-        costs_honest="" if "half" in name else "the file does not load",
+        costs_honest="the file does not load" if "answered" in name and "half" not in name else "",
     )
     for name, text in _LOADS.items()
 ]

@@ -10,14 +10,21 @@ import pytest
 from gradus.grading.selection import SECONDS
 from gradus.wall.judge.host import BEGIN_SECONDS, Host
 from tests.attacks.attacked_kit import RIGHT, TASKS, WRONG, write_attacked_kit
-from tests.attacks.forging import IN_PROCESS, Cheat, grade_text
+from tests.attacks.forging import IN_PROCESS, NOWHERE, Cheat, grade_text
+from tests.attacks.forging_containers import CONTAINERS
 from tests.attacks.forging_ends import ENDS
+from tests.attacks.forging_lasting import LASTING
 from tests.attacks.forging_lies import LIES
 from tests.attacks.forging_looks import LOOKS
+from tests.attacks.forging_modules import MODULES
+from tests.attacks.forging_numbers import NUMBERS
 from tests.attacks.forging_patches import PATCHES
+from tests.attacks.forging_talk import TALK
+from tests.attacks.forging_tensors import TENSORS
 from tests.attacks.forging_wire import WIRE
 
-CHEATS: list[Cheat] = [*PATCHES, *LIES, *LOOKS, *ENDS, *WIRE]
+NEW: list[Cheat] = [*CONTAINERS, *NUMBERS, *TENSORS, *MODULES, *LASTING]
+CHEATS: list[Cheat] = [*PATCHES, *LIES, *LOOKS, *ENDS, *WIRE, *TALK, *NEW]
 HERE = Path(__file__).parents[2]
 
 
@@ -88,4 +95,8 @@ def test_wins_where_there_is_no_wall(without_a_wall, cheat):
 
 
 def test_cheats_have_names_of_their_own():
-    assert len({cheat.name for cheat in CHEATS}) == len(CHEATS) >= 60
+    assert len({cheat.name for cheat in CHEATS}) == len(CHEATS) >= 280
+
+
+def test_a_new_cheat_without_a_control_says_why():
+    assert all(cheat.why for cheat in NEW if cheat.wins == NOWHERE)

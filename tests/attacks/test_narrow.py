@@ -301,3 +301,5 @@ def test_a_function_does_not_tell_which_check_it_comes_from():
     data, _ = objects.dump([probe, Inside()], lambda value: False)
     assert b"which_check" not in data
     assert __file__.encode() not in data
+    sent, _ = objects.load(data, [])
+    assert sent.__code__.co_firstlineno == 1  # the line would tell as well

@@ -27,6 +27,7 @@ _VERDICTS = frozenset(_NAMES.split())
 _NUMBERS = (torch.Tensor, np.ndarray, np.generic, int, float, complex)
 _DATA = (*_NUMBERS, str, bytes, list, tuple, dict, set)
 _CLASSES = 1_000  # kinds of proxies that are kept
+_LONGEST = 200  # characters of a name
 
 
 class Remote:
@@ -163,8 +164,11 @@ def proxy_class(base: type, name: str, module: str, known: str | None, can: list
     """
     if known is not None and (known not in KNOWN or _is_module(KNOWN[known]) != _is_module(base)):
         raise WireError("an unknown type")
-    if not set(can) <= set(FORWARDED):
+    if type(can) is not list or not set(can) <= set(FORWARDED):
         raise WireError("an unknown ability")
+    can = [word for word in FORWARDED if word in set(can)]  # each once: the key is kept
+    if not all(type(word) is str and len(word) <= _LONGEST for word in (name, module)):
+        raise WireError("a malformed name")  # nor are megabytes, or tensors
     key = (base, name, module, known, *can)
     if key not in _kinds:
         if len(_kinds) >= _CLASSES:

@@ -62,8 +62,18 @@ class Sending(Peer):
             return {"$": "iterator", "n": self._lend("advance", value)}
         if isinstance(value, Whole):
             self._probes.add(self.handles.number(value.value))
+            message.keeps = not self.lends
             return self._whole(value.value, message)
         return self._whole(value if self.lends else self._copy(value, message), message)
+
+    def share(self, value: torch.Tensor, message: Message) -> int:
+        """Share a tensor; what a probe of a check that lends nothing refers to keeps its values here."""
+        known = self.shared.number(value)
+        number = super().share(value, message)
+        is_copy = any(value is other for other in message.copied.values())
+        if known is None and message.keeps and not is_copy:
+            self.shared.keep_values(number)
+        return number
 
     def _copy(self, value: Any, message: Message) -> Any:
         """A copy of a check's object for this call; what is the submission's own in it stays itself."""

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from gradus.wall.wire.nodes import (
     hexadecimal,
 )
 
+MOST_KINDS = 256  # classes that are made for one message: each takes some kilobytes
+
 
 class Decoder:
     """Turns nodes back into values. Every byte of the body is given out at most once.
@@ -39,6 +42,7 @@ class Decoder:
         self._body, self._special = body, special
         self._left = len(body)
         self._gaps = MAX_BODY  # bytes that strides may leave unused
+        self._kinds: dict[tuple[str, ...], Any] = {}  # what was made for this message
 
     def value(self, node: Node) -> Any:
         """The value of a node.
@@ -129,7 +133,9 @@ class Decoder:
             tensor = tensor.expand(whole)
         if "as" in node:
             name = str(node["as"])[:100]
-            tensor = tensor.as_subclass(type(name, (torch.Tensor,), {}))
+            tensor = tensor.as_subclass(
+                self._kind((name,), lambda: type(name, (torch.Tensor,), {}))
+            )
         return tensor
 
     def _sparse(self, node: dict[str, Any]) -> torch.Tensor:
@@ -177,7 +183,15 @@ class Decoder:
         fields = [_text(field, 100) for field in _list(node["fields"])]
         if len(fields) != len(items):
             raise WireError("a named tuple with other names than items")
-        return named_tuple(name, tuple(fields))(*items)
+        return self._kind((name, *fields, ""), lambda: named_tuple(name, tuple(fields)))(*items)
+
+    def _kind(self, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
+        """A class that values of this message are of, made once."""
+        if key not in self._kinds:
+            if len(self._kinds) >= MOST_KINDS:
+                raise WireError(f"values of more than {MOST_KINDS} classes of their own")
+            self._kinds[key] = make()
+        return self._kinds[key]
 
     def _take(self, place: Any, count: Any) -> memoryview:
         if type(place) is not int or type(count) is not int or place < 0 or count < 0:

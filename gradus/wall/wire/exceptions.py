@@ -25,20 +25,22 @@ class Originals:
     """Exceptions of this side that went across, so that one that comes back is itself again."""
 
     def __init__(self) -> None:
-        self._kept: list[BaseException] = []
+        self._kept: list[tuple[int, BaseException]] = []
+        self._next = 0  # no id(): an address is none of the other side's business
 
     def keep(self, error: BaseException) -> int:
         """A number for an exception. It lets go of its frames: they hold on to whatever was sent."""
         for kept in _chain(error):
             kept.__traceback__ = None
-        self._kept = [*self._kept[-15:], error]
-        return id(error)
+        self._next += 1
+        self._kept = [*self._kept[-15:], (self._next, error)]
+        return self._next
 
     def find(self, number: object) -> BaseException | None:
         """The exception of a number, where it is one of the last few."""
         if type(number) is not int:
             return None
-        return next((error for error in self._kept if id(error) == number), None)
+        return next((error for known, error in self._kept if known == number), None)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

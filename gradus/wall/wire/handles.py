@@ -79,5 +79,6 @@ class Message:
         self.outputs: list[torch.Tensor] = []  # results with a history on this side
         self.new: list[Node] = []  # tensors that are shared from now on
         self.copied: dict[int, Any] = {}  # the memo of its deep copies
+        self.keeps = False  # whether the tensors that it shares keep their values on this side
         self.objects: list[Any] = []  # whole objects, pickled together (judge to worker only)
         self.encoder: Encoder  # of this message

@@ -50,10 +50,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 def _without_place(code: types.CodeType) -> types.CodeType:
-    """The same code without the names of its file and of what it is inside."""
+    """The same code without the names of its file and of what it is inside, and without its line."""
     inner = tuple(_without_place(c) if isinstance(c, types.CodeType) else c for c in code.co_consts)
     names: dict[str, Any] = {"co_qualname": code.co_name} if hasattr(code, "co_qualname") else {}
-    return code.replace(co_consts=inner, co_filename=f"<{_SOMEWHERE}>", **names)
+    return code.replace(co_consts=inner, co_filename=f"<{_SOMEWHERE}>", co_firstlineno=1, **names)
 
 
 def dump(objects: list[Any], is_part: Callable[[Any], bool]) -> tuple[bytes, list[Any]]:

@@ -74,6 +74,7 @@ class Shared:
         self._recent: collections.deque[tuple[torch.Tensor, int]] = collections.deque()
         self._recent_bytes = 0
         self.dead: list[int] = []  # numbers that the other side may drop
+        self._kept: set[int] = set()  # numbers of tensors whose values this side decides alone
 
     def let_go(self) -> None:
         """Keep no mirror alive any longer that nothing else refers to."""
@@ -101,6 +102,10 @@ class Shared:
             self._keep_for_a_while(tensor)
         return number
 
+    def keep_values(self, number: int) -> None:
+        """Take over no values of a tensor from the other side, only gradients."""
+        self._kept.add(number)
+
     def _keep_for_a_while(self, tensor: torch.Tensor) -> None:
         self._recent.append((tensor, tensor.nbytes))
         self._recent_bytes += tensor.nbytes
@@ -110,6 +115,7 @@ class Shared:
 
     def _died(self, number: int, key: int) -> None:
         self._entries.pop(number, None)
+        self._kept.discard(number)
         if self._numbers.get(key) == number:
             del self._numbers[key]
         self.dead.append(number)
@@ -180,6 +186,8 @@ class Shared:
                 tensor = entry.tensor() if entry is not None else None
                 if entry is None or tensor is None:
                     continue  # it died while the message was on its way
+                if change["number"] in self._kept:
+                    change = {name: change[name] for name in ("grad",) if name in change}
                 _take_over(tensor, change)
                 entry.agree()
         except (TypeError, KeyError, AttributeError, RuntimeError, ValueError) as error:
