@@ -1,8 +1,8 @@
 """The reference with every result spoiled: NaN for each number, nothing for each container, or both.
 
 It stands for a worker that was taken over and answers with what no comparison notices: `x > limit` is false
-for NaN, `all([])` is true, and a mean over nothing is NaN. The reference still runs, so that only what it gives back
-is wrong; what it does to the objects that a check passes in stays right.
+for NaN, `all([])` is true, and a mean over nothing is NaN. The reference still runs, so that only what it
+gives back is wrong; what it does to the objects that a check passes in stays right.
 """
 
 import dataclasses
