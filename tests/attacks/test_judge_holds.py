@@ -8,6 +8,7 @@ import time
 import pytest
 import torch
 
+from gradus.submission.exits import ProcessLost
 from gradus.wall.judge.host import Host
 from gradus.wall.judge.judge import MOST_OUTPUT, Judge
 from gradus.wall.wire.channel import Channel
@@ -95,6 +96,34 @@ def test_a_timeout_error_of_the_students_is_no_lost_process(isolated):
         submission.slow()
     assert caught.value.raised_elsewhere.frames[-1].function == "slow"
     assert submission.quick() == 1
+
+
+NESTED = """
+import time
+from gradus.wall.wire.handles import Values
+asked = [0]
+def weight(x): return x * 2
+def nest(f, most):
+    worker = find()
+    y = f(torch.ones(2, requires_grad=True))
+    def do_pull(*words):
+        asked[0] += 1
+        if asked[0] > most:
+            return [[None if not want else torch.ones(2) for want in words[2]], None]
+        return worker.request("pull", 1, [Values(torch.ones(()))], [True], True, False, True)
+    worker.do_pull = do_pull
+    y.backward(retain_graph=True)
+    return asked[0]
+"""
+
+
+@pytest.mark.timeout(60)
+def test_backward_passes_inside_one_another_are_few(isolated):
+    """Beyond 60 torch goes on in another thread, and no signal ends the wait for it."""
+    submission = isolated(TOOLS + NESTED)
+    weight = submission.weight(torch.ones(2, requires_grad=True))
+    with pytest.raises(ProcessLost, match="questions inside one another"):
+        submission.nest(lambda x: (x * weight).sum(), 200)
 
 
 def test_output_without_end_is_cut(isolated, capsys):
@@ -186,3 +215,29 @@ def test_a_submission_that_is_given_up_is_told_where_it_fails(course):
     _, result = grade_text(course, WRONG + TOOLS + "\nanswer(7)\n", ("matched",), "--isolated")
     messages = {case.message for check in result.checks() for case in check.cases}
     assert all("sent something that is no answer" in message for message in messages)
+
+
+def test_shared_memory_that_is_written_to_afterwards_changes_nothing(isolated):
+    submission = isolated(
+        TOOLS
+        + """
+        import threading
+        def rewrite(memory):
+            for _ in range(50):
+                time.sleep(0.002)
+                memory[:] = bytes([7]) * len(memory)
+        def large():
+            worker = find()
+            send = worker.channel.send
+            def then(*words):
+                send(*words)
+                threading.Thread(target=rewrite, args=(worker.channel._mine,), daemon=True).start()
+            worker.channel.send = then
+            return torch.zeros(200_000)
+        """.replace("\n        ", "\n")
+    )
+    got = submission.large()
+    before = got.clone()  # whatever the memory held when it was copied
+    for _ in range(20):
+        assert torch.equal(got, before)
+        time.sleep(0.005)

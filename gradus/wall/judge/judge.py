@@ -34,6 +34,9 @@ MOST_PROXIES = 100_000  # objects of one submission that a check may hold at a t
 MOST_CALLS = (
     200_000  # of functions that a check passed, and of items of its iterators, in one check
 )
+# Questions inside one another. From 60 on torch runs a backward pass inside others in a thread of its own, and
+# the main thread waits for it where no time limit can reach it.
+MOST_NESTED = 32
 MOST_OUTPUT = 1 << 20  # characters of output that are taken in one check
 FAREWELL_SECONDS = 5.0  # for a stopped worker to tell where it was
 
@@ -77,6 +80,8 @@ class Judge(Sending):
         """
         if self.lost is not None:
             raise ProcessLost(self.lost)
+        if self._depth >= MOST_NESTED:
+            raise self.loses(WireError(f"more than {MOST_NESTED} questions inside one another"))
         self._depth += 1
         try:
             with self._budget.spending():
