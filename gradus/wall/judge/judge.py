@@ -144,6 +144,7 @@ class Judge(Sending):
         next request.
         """
         self.handles.clear()
+        self.originals.clear()
         self.graphs.clear()
         self._lent.clear()
         self._probes.clear()

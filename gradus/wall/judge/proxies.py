@@ -21,7 +21,9 @@ _NAMES = (
     "abs absolute all allclose amax amin any aminmax argmax argmin cosine_similarity count_nonzero "
     "cumsum diff dist eq equal ge greater gt isclose isfinite isinf isnan item le less lt max mean "
     "median min msort nanmean nansum ne neg norm numel prod quantile square std sub sum tolist "
-    "unique var"
+    "unique var argsort argwhere bmm cdist div divide dot floor_divide fmax fmin fmod inner kthvalue "
+    "logical_and logical_not logical_or logical_xor matmul maximum minimum mm mode mul multiply mv "
+    "nonzero pow remainder sgn sign sort subtract topk trace true_divide vdot"
 )
 _VERDICTS = frozenset(_NAMES.split())
 _NUMBERS = (torch.Tensor, np.ndarray, np.generic, int, float, complex)

@@ -36,6 +36,10 @@ class Originals:
         self._kept = [*self._kept[-15:], (self._next, error)]
         return self._next
 
+    def clear(self) -> None:
+        """Forget them all. Their numbers are not given again."""
+        self._kept.clear()
+
     def find(self, number: object) -> BaseException | None:
         """The exception of a number, where it is one of the last few."""
         if type(number) is not int:
