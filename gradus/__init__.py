@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradus.student.notebook import Checker
 
-__all__ = ["__version__", "checks"]
+__all__ = ["__version__", "checker"]
 __version__ = "0.1.0"
 
 
-def checks(topic: str) -> "Checker":
-    """The `check` of a notebook: `check = gradus.checks("cnn")`, then `check("conv2d")` in a cell.
+def checker(topic: str) -> "Checker":
+    """The `check` of a notebook: `check = gradus.checker("cnn")`, then `check("conv2d")` in a cell.
 
     Raises:
         GradusError: If the topic's checks are not found beside the notebook or above it.

@@ -51,7 +51,7 @@ def test_a_syntax_error_in_a_notebook_costs_only_its_cell(shared_kit):
 
 
 def test_a_notebook_may_hold_magics_shell_lines_checks_and_other_languages(shared_kit):
-    setup = "import gradus\n\ncheck = gradus.checks('demo')"
+    setup = "import gradus\n\ncheck = gradus.checker('demo')"
     cells = [setup, "%matplotlib inline\n!ls\nprint?", "%%bash\nif [ 1 ]; then", *code_cells(answers()),
              "files = !ls\ncheck('double')\n1 / 0", "%cd /\ntwo = double(torch.ones(1))"]  # fmt: skip
     result = grade(shared_kit, notebook(*cells), "demo.ipynb")

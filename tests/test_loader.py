@@ -265,8 +265,8 @@ CELLS = {
     "a check on a line": ("check('a'); x = 1", {"x": "1"}),
     "a check over lines": ("check(\n  'f'\n)\nx = 1", {"x": "1"}),
     "a text with a check": ('x = """\ncheck(1)\n"""', {"x": r"'\ncheck(1)\n'"}),
-    "a check got ready": ("import gradus\ncheck = gradus.checks('demo')\nx = check('f')", {"x": "0.0"}),
-    "got ready otherwise": ("from gradus import checks as c\nx = c('demo')('f')", {"x": "0.0"}),
+    "a check got ready": ("import gradus\ncheck = gradus.checker('demo')\nx = check('f')", {"x": "0.0"}),
+    "got ready otherwise": ("from gradus import checker as c\nx = c('demo')('f')", {"x": "0.0"}),
     "a line separator in a text": ("x = '\u2028'", {"x": r"'\u2028'"}),
 }  # fmt: skip
 
@@ -292,7 +292,7 @@ def test_the_kits_own_checks_are_as_before(tmp_path):
     import gradus
 
     before = gradus.checks
-    loaded_from(tmp_path, "import gradus\ncheck = gradus.checks('demo')")
+    loaded_from(tmp_path, "import gradus\ncheck = gradus.checker('demo')")
     assert gradus.checks is before
 
 

@@ -34,7 +34,7 @@ score = check("double")
 score, bool(torch.rand(1) == expected), torch.get_num_threads()
 """,
     "no such task": 'check("nope")',
-    "no such topic": 'gradus.checks("nope")',
+    "no such topic": 'gradus.checker("nope")',
     "what it is": "check",
 }
 
@@ -157,13 +157,13 @@ def test_nbgrader_validate_tells_a_student_whether_all_is_right(handout, answere
 def test_outside_a_notebook_check_points_to_the_terminal(handout, monkeypatch):
     monkeypatch.chdir(handout[1])
     with pytest.raises(GradusError, match=r"works inside a notebook\. In a terminal: pytest"):
-        gradus.checks("demo")("double")
+        gradus.checker("demo")("double")
 
 
 def test_away_from_the_kit_checks_says_where_to_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CourseError, match=r"no course.toml here or in a folder above"):
-        gradus.checks("demo")
+        gradus.checker("demo")
 
 
 @pytest.mark.parametrize("topic", COURSE.topics)

@@ -71,7 +71,7 @@ def source_notebook(topic: Topic, checks: tuple[Check, ...]) -> Any:
         cell.metadata["nbgrader"] = _metadata(f"given-{given}", locked=True)
         if given == 1:
             setup = nbformat.v4.new_code_cell(
-                f'import gradus\n\ncheck = gradus.checks("{topic.name}")'
+                f'import gradus\n\ncheck = gradus.checker("{topic.name}")'
             )
             setup.metadata["nbgrader"] = _metadata("setup", locked=True)
             cells.append(setup)

@@ -13,6 +13,7 @@ from gradus.grading.devices import CHOICES, parameters, problem, torch_name
 from gradus.grading.marks import is_check
 from gradus.grading.options import add_options
 from gradus.grading.stash import CASES
+from gradus.grading.warned import make_safe
 
 if TYPE_CHECKING:
     from gradus.checks.random_source import RandomSource
@@ -57,6 +58,11 @@ class _Results:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: Any) -> None:
+        if SESSION in self._config.stash:  # other projects' warnings are none of our business
+            make_safe(warning_message)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data: dict[str, Any] | None = getattr(report, "gradus", None)

@@ -3,15 +3,11 @@
 import linecache
 import warnings
 
-import pytest
-
 from gradus.shown import continued, safe
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+def make_safe(told: warnings.WarningMessage) -> None:
     """Before anything prints a warning: its text, its category's name, its file's name and its line."""
-    told = warning_message
     try:
         text = str(told.message)
     except Exception:  # of the submission's own class

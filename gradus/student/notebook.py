@@ -18,7 +18,7 @@ class Score(float):
 
 
 class Checker:
-    """What `gradus.checks(topic)` returns; call it with the name of a task."""
+    """What `gradus.checker(topic)` returns; call it with the name of a task."""
 
     def __init__(self, topic: str) -> None:
         self.topic = topic

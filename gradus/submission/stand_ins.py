@@ -35,18 +35,17 @@ def idle_check(*ignored: Any, **ignored_too: Any) -> float:
 
 @contextlib.contextmanager
 def checks_idle() -> Iterator[None]:
-    """Inside the block `gradus.checks("topic")`, with which a notebook begins, needs no kit and gives a
+    """Inside the block `gradus.checker("topic")`, with which a notebook begins, needs no kit and gives a
     check that does nothing.
     """
     known = vars(gradus)
-    before, was_imported = known["checks"], "gradus.checks" in sys.modules
+    before = known["checker"]
     idle: Callable[[str], Callable[..., float]] = lambda topic: idle_check  # noqa: E731
-    known["checks"] = idle
+    known["checker"] = idle
     try:
         yield
     finally:
-        imported = None if was_imported else sys.modules.get("gradus.checks")
-        known["checks"] = imported or before
+        known["checker"] = before
 
 
 def display(*values: Any, **ignored: Any) -> None:
