@@ -1453,7 +1453,7 @@ def plain_network():
 
 def batches_of(x, y, size, **settings):
     """A loader that gives the samples in order."""
-    return DataLoader(TensorDataset(x, y), batch_size=size, **settings)
+    return DataLoader(TensorDataset(x.clone(), y.clone()), batch_size=size, **settings)
 
 
 def linear_model(random, inputs, classes):
