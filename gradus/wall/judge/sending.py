@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradus.simulated_gpu.active import copy_places
 from gradus.submission.calls import StudentFunction
 from gradus.submission.copies import deep_copy
 from gradus.wall.judge.proxies import Remote, asks_through, number_of
@@ -79,7 +80,12 @@ class Sending(Peer):
         """A copy of a check's object for this call; what is the submission's own in it stays itself."""
         if id(value) not in message.copied:
             message.copied |= {id(part): part for part in self._of_the_submission(value)}
-        return deep_copy(value, message.copied)
+        with (
+            torch._C.DisableTorchFunction()
+        ):  # memory is copied as it is, wherever it is said to live
+            made = deep_copy(value, message.copied)
+        copy_places(message.copied)
+        return made
 
     def _of_the_submission(self, value: Any) -> Iterator[Any]:
         yield from self.shared.theirs()

@@ -70,7 +70,7 @@ def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
     names = (name, *fields)
     if len(set(fields)) < len(fields) or not all(map(str.isidentifier, names)):
         raise WireError("a named tuple with odd names")
-    if any(word.startswith("_") or keyword.iskeyword(word) for word in names):
+    if any(map(keyword.iskeyword, names)) or any(field.startswith("_") for field in fields):
         raise WireError("a named tuple with odd names")
     members: dict[str, Any] = {
         field: property(operator.itemgetter(place)) for place, field in enumerate(fields)
