@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterable
 
 from gradus.authoring import grader_names as names
-from gradus.authoring.grader_expressions import FIRST, ORDER, short
 from gradus.authoring.grader_forms import Forms
+from gradus.authoring.grader_texts import FIRST, ORDER, short
 from gradus.authoring.grader_values import (
     FALSE_ON_NAN,
     KNOWN,

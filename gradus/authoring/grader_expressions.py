@@ -1,10 +1,12 @@
 """Expressions of a grader: what is known of their value, and what they do with values that are unchecked."""
 
 import ast
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
 from gradus.authoring import grader_names as names
+from gradus.authoring.grader_texts import COUNT, FIRST, is_type_call, short
 from gradus.authoring.grader_values import (
     FALSE_ON_NAN,
     OWN,
@@ -20,34 +22,36 @@ from gradus.authoring.grader_values import (
     path_of,
 )
 
-FIRST = "Pass it to assert_matches, assert_tensor, assert_number, assert_items or assert_kind first"
-COUNT = "Assert first how many there are (assert_items with a count, assert_tensor with a shape)"
-ORDER = "Assert first that they are finite (assert_items(..., of=float), assert_tensor)"
 
-
-class Expressions:
+class Expressions(ABC):
     """Computes what is known of an expression's value, and reports what is done with unchecked ones."""
 
     def __init__(self, places: Places) -> None:
         self.places = places
 
+    @abstractmethod
     def report(self, node: ast.AST, what: str, remedy: str) -> None:
-        raise NotImplementedError
+        """Tell a finding."""
 
+    @abstractmethod
     def helper(self, name: str) -> ast.FunctionDef | None:
-        raise NotImplementedError
+        """The function of the file that a name stands for."""
 
+    @abstractmethod
     def call_helper(self, function: ast.FunctionDef, given: dict[str, Value]) -> Any:
-        raise NotImplementedError
+        """Follow a call of such a function."""
 
+    @abstractmethod
     def constant(self, name: str) -> ast.expr | None:
-        raise NotImplementedError
+        """What the file gives a name at its top."""
 
+    @abstractmethod
     def narrow(self, test: ast.expr, truth: bool) -> None:
-        raise NotImplementedError
+        """Take over what a condition says where it holds, or does not."""
 
+    @abstractmethod
     def of_call(self, node: ast.Call) -> Value:
-        raise NotImplementedError
+        """A call's value."""
 
     def unchecked(self, node: ast.AST, what: str, operand: ast.AST) -> None:
         self.report(node, f"{what} of `{short(operand)}`, which is unchecked", FIRST)
@@ -239,8 +243,9 @@ class Expressions:
         )
         return Value(whole.level, counted=counted, on_nan=joined(values).on_nan, each=each)
 
+    @abstractmethod
     def assign(self, target: ast.expr, value: Value) -> None:
-        raise NotImplementedError
+        """Give a target its value."""
 
     def items_of(self, node: ast.expr, over: Value) -> Value:
         """What a loop over an expression gives at each turn."""
@@ -255,13 +260,3 @@ class Expressions:
                 over.parts[0] if all(p == over.parts[0] for p in over.parts) else joined(over.parts)
             )
         return over.item()
-
-
-def short(node: ast.AST) -> str:
-    """An expression, for a message."""
-    text = ast.unparse(node)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def is_type_call(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"

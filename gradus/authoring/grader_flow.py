@@ -4,7 +4,7 @@ import ast
 from typing import Any, Protocol
 
 from gradus.authoring.grader_calls import Calls
-from gradus.authoring.grader_names import FAILING
+from gradus.authoring.grader_texts import NAN, fails, leaves, short
 from gradus.authoring.grader_values import (
     FALSE_ON_NAN,
     OWN,
@@ -16,12 +16,6 @@ from gradus.authoring.grader_values import (
     joined,
     path_of,
 )
-
-NAN = (
-    "Write `if not x <= limit: fail(...)`, which NaN fails too, or assert that it is finite "
-    "(assert_tensor, assert_number, assert_items(..., of=float))"
-)
-EMPTY = "Assert first how many there are (assert_items with a count, assert_tensor with a shape)"
 
 
 class File(Protocol):
@@ -99,7 +93,7 @@ class Function(Calls):
 
     def on_expr(self, node: ast.Expr) -> bool:
         self.value(node.value)
-        return _fails([node])
+        return fails([node])
 
     def on_assign(self, node: ast.Assign) -> bool:
         value = self.value(node.value)
@@ -124,10 +118,10 @@ class Function(Calls):
     def on_if(self, node: ast.If) -> bool:
         condition = self.value(node.test)
         self.truth(node.test, condition)
-        if _fails(node.body) and FALSE_ON_NAN in condition.on_nan:
-            self.report(node.test, f"`{_short(node.test)}` is false for NaN, so NaN passes", NAN)
-        if (_leaves(node.body) or _fails(node.orelse)) and TRUE_ON_NAN in condition.on_nan:
-            self.report(node.test, f"`{_short(node.test)}` is true for NaN, so NaN passes", NAN)
+        if fails(node.body) and FALSE_ON_NAN in condition.on_nan:
+            self.report(node.test, f"`{short(node.test)}` is false for NaN, so NaN passes", NAN)
+        if (leaves(node.body) or fails(node.orelse)) and TRUE_ON_NAN in condition.on_nan:
+            self.report(node.test, f"`{short(node.test)}` is true for NaN, so NaN passes", NAN)
         before = self.places
         ways = []
         ended = []
@@ -145,7 +139,7 @@ class Function(Calls):
         condition = self.value(node.test)
         self.truth(node.test, condition)
         if TRUE_ON_NAN in condition.on_nan:
-            self.report(node.test, f"`{_short(node.test)}` is true for NaN, so NaN passes", NAN)
+            self.report(node.test, f"`{short(node.test)}` is true for NaN, so NaN passes", NAN)
         self.narrow(node.test, True)
         return False
 
@@ -233,28 +227,3 @@ class Function(Calls):
 
 def _loaded(target: ast.expr) -> ast.expr:
     return ast.parse(ast.unparse(target), mode="eval").body
-
-
-def _short(node: ast.AST) -> str:
-    text = ast.unparse(node)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _fails(body: list[ast.stmt]) -> bool:
-    """Whether statements end in a failure of the check."""
-    if not body:
-        return False
-    last = body[-1]
-    if isinstance(last, ast.Raise):
-        return True
-    return (
-        isinstance(last, ast.Expr)
-        and isinstance(last.value, ast.Call)
-        and isinstance(last.value.func, ast.Name)
-        and last.value.func.id in FAILING
-    )
-
-
-def _leaves(body: list[ast.stmt]) -> bool:
-    """Whether statements go on with the next thing, or end the check, without a failure."""
-    return bool(body) and isinstance(body[-1], ast.Return | ast.Continue)

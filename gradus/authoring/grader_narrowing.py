@@ -4,7 +4,8 @@ import ast
 from dataclasses import replace
 
 from gradus.authoring import grader_names as names
-from gradus.authoring.grader_expressions import Expressions, is_type_call
+from gradus.authoring.grader_expressions import Expressions
+from gradus.authoring.grader_texts import is_type_call
 from gradus.authoring.grader_values import (
     OWN,
     RAW,
