@@ -298,6 +298,7 @@ _hooked = False
 
 def _watch() -> None:
     global _hooked
+    sys.dont_write_bytecode = True  # a late import of the judge's own would write a .pyc
     if not _hooked:
         sys.addaudithook(_audit)  # for the life of this process; it looks away unless `watching`
         _hooked = True

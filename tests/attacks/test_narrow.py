@@ -166,7 +166,7 @@ def test_a_function_of_a_check_returns_data(isolated):
 
 
 def test_functions_of_a_check_are_not_called_without_end(isolated, monkeypatch):
-    monkeypatch.setattr("gradus.wall.judge.judge.MOST_CALLS", 30)
+    monkeypatch.setattr("gradus.wall.judge.sending.MOST_CALLS", 30)
     submission = isolated(CALLS_BACK)
     with pytest.raises(ProcessLost, match="more than 30 calls"):
         submission.many(lambda x: x, 1)

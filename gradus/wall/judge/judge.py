@@ -5,7 +5,6 @@ to the student's code: copies of data, functions that may be called, iterators t
 Whatever else has a number, the student's code may only hand back.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,7 @@ from gradus.wall.judge.budget import Budget
 from gradus.wall.judge.modules import RemoteModule, build
 from gradus.wall.judge.proxies import proxy_for
 from gradus.wall.judge.sending import Sending
-from gradus.wall.judge.told import read_record
+from gradus.wall.judge.told import read_record, write_output
 from gradus.wall.wire.bridge import Backward
 from gradus.wall.wire.channel import Channel, ChannelClosed
 from gradus.wall.wire.decode import Decoder
@@ -31,9 +30,6 @@ from gradus.wall.wire.objects import set_state
 from gradus.wall.wire.shared import Shared
 
 MOST_PROXIES = 100_000  # objects of one submission that a check may hold at a time
-MOST_CALLS = (
-    200_000  # of functions that a check passed, and of items of its iterators, in one check
-)
 # Questions inside one another. From 60 on torch runs a backward pass inside others in a thread of its own, and
 # the main thread waits for it where no time limit can reach it.
 MOST_NESTED = 32
@@ -68,7 +64,6 @@ class Judge(Sending):
         self.beginning = False  # whether the worker has yet to say that it is ready for a check
         self._depth = 0
         self._output_left = MOST_OUTPUT
-        self._uses = 0
         self._proxies: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def request(self, operation: str, *words: Any, **settings: Any) -> Any:
@@ -146,13 +141,11 @@ class Judge(Sending):
         self.handles.clear()
         self.originals.clear()
         self.graphs.clear()
-        self._lent.clear()
-        self._probes.clear()
+        self.end_loans()
         self._sent.clear()
         self.shared.let_go()
         self.record = None
         self._output_left = MOST_OUTPUT
-        self._uses = 0
         self._send("begin", [active() is not None, on_gpu], Message())
         self.beginning = True
 
@@ -188,11 +181,9 @@ class Judge(Sending):
             if not callable(function) or type(args) is not list or type(kwargs) is not dict:
                 raise WireError("a malformed call")
             self.require_lent("call", function)
-            self._count_use()
             return function(*args, **kwargs)
         if operation == "advance" and len(words) == 1:
             self.require_lent("advance", words[0])
-            self._count_use()
             try:
                 return [next(words[0])]
             except StopIteration:
@@ -200,12 +191,6 @@ class Judge(Sending):
         if operation == "pull" and len(words) == 6:
             return self.give_gradients(words)
         raise WireError("a request that is none of the worker's business")
-
-    def _count_use(self) -> None:
-        """Count a use of what a check lent: each costs the judge's own time."""
-        self._uses += 1
-        if self._uses > MOST_CALLS:
-            raise WireError(f"more than {MOST_CALLS} calls of functions that the check passed")
 
     def hides(self, error: BaseException) -> bool:
         """A time limit or a person's Ctrl+C ends the judge's own work."""
@@ -220,12 +205,7 @@ class Judge(Sending):
 
     def take_more(self, more: dict[str, Any]) -> None:
         """Take output, the last call, and what changed of objects that both sides know."""
-        for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
-            text = more.get(name)
-            if type(text) is str and text:
-                text = text[: self._output_left].encode("utf-8", "replace").decode()
-                self._output_left -= len(text)
-                stream.write(text)
+        self._output_left -= write_output(more, self._output_left)
         if more.get("record") is not None:
             self.record = read_record(more["record"])
         try:

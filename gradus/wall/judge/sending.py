@@ -18,6 +18,9 @@ from gradus.wall.wire.objects import dump, import_name, is_callback, is_iterator
 from gradus.wall.wire.peer import Peer
 from gradus.wall.wire.shared import Shared
 
+# Of functions that a check passed, and of items of its iterators, in one check.
+MOST_CALLS = 200_000
+
 
 class Whole:
     """An object that goes to the worker as it is, although it could be called from there."""
@@ -33,6 +36,7 @@ class Sending(Peer):
         super().__init__(channel, shared)
         self._sent: dict[int, Any] = {}  # number of a whole object -> what was sent of it
         self._lent: set[tuple[str, int | None]] = set()  # what the worker may do with which number
+        self._uses = 0
         self._probes: set[int] = set()  # numbers that the worker may not hand back
         self.lends = (
             False  # whether models, optimizers and loaders of this check are the check's own
@@ -99,13 +103,22 @@ class Sending(Peer):
         return number
 
     def require_lent(self, use: str, value: Any) -> None:
-        """Refuse what the worker was not given for this use: probes and whole objects have numbers, too.
+        """Count a use of what was lent for it; refuse all else: probes and whole objects have numbers, too.
 
         Raises:
-            WireError: If it was not.
+            WireError: If it was not lent for this, or is used without end: the judge's own time goes there.
         """
         if (use, self.handles.find(value)) not in self._lent:
             raise WireError(f"a request to {use} what was not given for that")
+        self._uses += 1
+        if self._uses > MOST_CALLS:
+            raise WireError(f"more than {MOST_CALLS} calls of functions that the check passed")
+
+    def end_loans(self) -> None:
+        """A check is over: what it lent is no longer to be used."""
+        self._lent.clear()
+        self._probes.clear()
+        self._uses = 0
 
     def _generator(self, value: torch.Generator, message: Message) -> Node:
         return {

@@ -1,5 +1,6 @@
 """What a worker tells of its file and its calls: believed as far as it is well-formed."""
 
+import sys
 from typing import Any
 
 from gradus.submission.status import Problem, Status
@@ -33,6 +34,18 @@ def read_record(told: Any) -> tuple[str, str | None]:
     if type(text) is not str or not (returned is None or type(returned) is str):
         raise WireError("a malformed call")
     return text, returned
+
+
+def write_output(told: dict[str, Any], most: int) -> int:
+    """Print what the submission printed, at most so many characters; how many it were."""
+    written = 0
+    for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
+        text = told.get(name)
+        if type(text) is str and text:
+            text = text[: most - written].encode("utf-8", "replace").decode()
+            written += len(text)
+            stream.write(text)
+    return written
 
 
 def _list(value: Any) -> list[Any]:
