@@ -46,6 +46,38 @@ def data():
     return torch.randn(64, 8, generator=generator), torch.randint(0, 3, (64,), generator=generator)
 
 
+# Copies
+
+
+@right
+def copies_of_tensors_that_live_apart(device):
+    here, there = torch.ones(2), torch.ones(2, device=device, requires_grad=True)
+    (there * 3).sum().backward()
+    buffers = nn.BatchNorm1d(2).to(device)
+    copied = copy.deepcopy(
+        {"here": here, "again": [here, there], "buffers": buffers, "there": there}
+    )
+    assert copied["again"][1] is copied["there"]
+    assert copied["here"].device.type == "cpu"
+    assert {b.device.type for b in copied["buffers"].buffers()} == {torch.device(device).type}
+    assert copied["there"].device == there.device == copied["there"].grad.device
+    return (copied["there"] + there).tolist(), (copied["there"].grad + there.grad).tolist()
+
+
+@right
+def a_copy_of_an_optimizer_and_its_model(device):
+    x, y = (part.to(device) for part in data())
+    model = nn.Sequential(nn.Linear(8, 3), nn.BatchNorm1d(3)).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()  # Adam counts its steps on the CPU
+    model, optimizer = copy.deepcopy((model, optimizer))
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+    return [p.device.type == torch.device(device).type for p in model.parameters()]
+
+
 # Training
 
 

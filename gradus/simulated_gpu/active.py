@@ -1,7 +1,6 @@
 """Whether this process has a simulated GPU now."""
 
 import contextlib
-from typing import Any
 
 import torch
 
@@ -40,18 +39,3 @@ def nothing_assumed() -> contextlib.AbstractContextManager[None]:
     """Take tensors that nothing is known of to live on the CPU, in a backward pass too."""
     gpu = active()
     return contextlib.nullcontext() if gpu is None else gpu.places.assuming(ELSEWHERE)
-
-
-def copy_places(memo: dict[int, Any]) -> None:
-    """Let copies live where their originals do, after a `copy.deepcopy` with torch functions disabled.
-
-    Args:
-        memo: Of the copy; it keeps the originals alive.
-    """
-    gpu = active()
-    if gpu is None:
-        return
-    for original in memo.get(id(memo), ()):
-        copied = memo.get(id(original)) if isinstance(original, torch.Tensor) else None
-        if isinstance(copied, torch.Tensor) and copied is not original:
-            gpu.places.note(copied, gpu.places.of(original))

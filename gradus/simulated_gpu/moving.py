@@ -58,6 +58,18 @@ def _cpu(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     return move(gpu, args[0], CPU)
 
 
+@rule(_T.__deepcopy__)
+def _deepcopy(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
+    """Its second argument, the memo, holds all that was copied before it, from whichever device."""
+    place = gpu.places.of(args[0])
+    copied = gpu.settle(func(*args, **kwargs), place)
+    with torch._C.DisableTorchFunction():
+        gradient = copied.grad
+    if gradient is not None:
+        gpu.settle(gradient, place)
+    return copied
+
+
 @rule(_T.pin_memory)
 def _pin_memory(gpu: SimulatedGPU, func: Any, args: Args, kwargs: Kwargs) -> Any:
     place = gpu.places.of(args[0])

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradus.simulated_gpu.active import copy_places
 from gradus.submission.calls import StudentFunction
 from gradus.submission.copies import deep_copy
 from gradus.wall.judge.proxies import Remote, asks_through, number_of
@@ -38,9 +37,8 @@ class Sending(Peer):
         self._lent: set[tuple[str, int | None]] = set()  # what the worker may do with which number
         self._uses = 0
         self._probes: set[int] = set()  # numbers that the worker may not hand back
-        self.lends = (
-            False  # whether models, optimizers and loaders of this check are the check's own
-        )
+        # Whether the submission gets this check's own models, optimizers and loaders, and not copies.
+        self.lends = False
 
     def pack(self, value: Any, message: Message) -> Node:
         """How a check's object goes to the worker."""
@@ -84,12 +82,7 @@ class Sending(Peer):
         """A copy of a check's object for this call; what is the submission's own in it stays itself."""
         if id(value) not in message.copied:
             message.copied |= {id(part): part for part in self._of_the_submission(value)}
-        with (
-            torch._C.DisableTorchFunction()
-        ):  # memory is copied as it is, wherever it is said to live
-            made = deep_copy(value, message.copied)
-        copy_places(message.copied)
-        return made
+        return deep_copy(value, message.copied)
 
     def _of_the_submission(self, value: Any) -> Iterator[Any]:
         yield from self.shared.theirs()
