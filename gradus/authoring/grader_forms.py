@@ -3,7 +3,7 @@
 import ast
 from dataclasses import replace
 
-from gradus.authoring.grader_narrowing import Narrowing
+from gradus.authoring.grader_loops import Loops
 from gradus.authoring.grader_values import (
     MODULE,
     RAW,
@@ -14,7 +14,7 @@ from gradus.authoring.grader_values import (
 )
 
 
-class Forms(Narrowing):
+class Forms(Loops):
     """Reads forms."""
 
     def formed(self, got: ast.expr, form: ast.expr) -> Value:

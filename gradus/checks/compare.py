@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gradus.checks.closeness import close, tolerances
 from gradus.checks.explain import equal_values, inside, same_as, shape_note, values_note
 from gradus.checks.outcomes import DETACHED, Mismatch
 from gradus.simulated_gpu.active import made_at
@@ -24,16 +25,6 @@ from gradus.submission.describe import (
 )
 
 Suspects = Mapping[str, Any]
-
-# (rtol, atol). Looser than torch.testing's for float32: a right sum in another order must pass.
-TOLERANCES = {
-    torch.float16: (5e-3, 1e-3),
-    torch.bfloat16: (2e-2, 1e-2),
-    torch.float32: (1e-4, 1e-5),
-    torch.complex64: (1e-4, 1e-5),
-    torch.float64: (1e-7, 1e-8),
-    torch.complex128: (1e-7, 1e-8),
-}
 
 
 def assert_matches(
@@ -143,7 +134,8 @@ class _Comparison:
             raise self.mismatch(what, kind, with_article(got), note)
         if isinstance(want, int) and isinstance(got, float):
             raise self.mismatch(what, f"the int {want}", f"the float {number_text(got)}")
-        rtol, atol = self.tolerances(torch.float64 if isinstance(want, float) else torch.int64)
+        dtype = torch.float64 if isinstance(want, float) else torch.int64
+        rtol, atol = tolerances(dtype, self.rtol, self.atol)
         if not (math.isclose(got, want, rel_tol=rtol, abs_tol=atol) or got == want):
             close = lambda s: isinstance(s, float | int) and math.isclose(got, s, rel_tol=1e-4)  # noqa: E731
             raise self.mismatch(what, *numbers_apart(want, got), self.explain(close, part))
@@ -228,18 +220,8 @@ class _Comparison:
             notes.append(f"expected {values_text(want)}, got {values_text(got)}")
         raise self.mismatch(what, expected + at, found, *notes)
 
-    def tolerances(self, dtype: torch.dtype) -> tuple[float, float]:
-        rtol, atol = TOLERANCES.get(dtype, (0.0, 0.0))
-        return (
-            rtol if self.rtol is None else self.rtol,
-            atol if self.atol is None else self.atol,
-        )
-
     def close(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        rtol, atol = self.tolerances(b.dtype)
-        if rtol == atol == 0.0:
-            return (a == b) | ((a != a) & (b != b))
-        return torch.isclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
+        return close(a, b, self.rtol, self.atol)
 
     def explain(self, matches: Callable[[Any], bool], part: Callable[[Any], Any]) -> str:
         """The words of the first suspect that the student's value agrees with."""

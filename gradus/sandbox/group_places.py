@@ -39,9 +39,8 @@ def candidates() -> list[Place]:
             found.append(Place(folder, version, "below this process's own"))
     systemctl, run = shutil.which("systemctl"), shutil.which("systemd-run")
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    if (
-        systemctl and run and unified and Path("/run/systemd/system").is_dir()
-    ):  # booted with systemd
+    booted_with_systemd = Path("/run/systemd/system").is_dir()
+    if systemctl and run and unified and booted_with_systemd:
         for kind in ("--user", "--system"):
             if kind == "--user" or os.geteuid() == 0:
                 words = (run, kind, "--scope", "--quiet", "--collect")

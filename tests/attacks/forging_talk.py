@@ -3,7 +3,7 @@
 import textwrap
 
 from tests.attacks.forging import ON_THE_WIRE, Cheat
-from tests.attacks.forging_wire import TOOLS
+from tests.attacks.forging_wire import TOOLS, answers_of
 
 # What stands here is run in place of each answer.
 _ANSWERS = {
@@ -136,19 +136,7 @@ _ANSWERS = {
         threading.Thread(target=talk, daemon=True).start()""",
 }  # fmt: skip
 
-_ASIDE = "matched", "counted"
-
-TALK = [
-    Cheat(
-        name,
-        f"{TOOLS}\ndef attack(*given):\n{textwrap.indent(textwrap.dedent(text), '    ')}\n"
-        "    return torch.zeros(4)\n\n\n"
-        "matched = compared = counted = attack\n",
-        _ASIDE,
-        wins=ON_THE_WIRE,
-    )
-    for name, text in _ANSWERS.items()
-]
+TALK = answers_of(_ANSWERS)
 
 # The answer is right, and has a gradient: what the judge asks of it then is answered with these.
 _PULLS = {

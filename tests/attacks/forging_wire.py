@@ -177,19 +177,26 @@ _ANSWERS = {
     "a request without words": "ask([])",
 }
 
+
 _ASIDE = "matched", "counted"
 
-WIRE = [
-    Cheat(
-        name,
-        f"{TOOLS}\ndef attack(*given):\n{textwrap.indent(textwrap.dedent(text), '    ')}\n"
-        "    return torch.zeros(4)\n\n\n"
-        "matched = compared = counted = attack\n",
-        _ASIDE,
-        wins=ON_THE_WIRE,
-    )
-    for name, text in _ANSWERS.items()
-]
+
+def answers_of(texts: dict[str, str]) -> list[Cheat]:
+    """A cheat for each of these texts, which run in place of an answer."""
+    return [
+        Cheat(
+            name,
+            f"{TOOLS}\ndef attack(*given):\n{textwrap.indent(textwrap.dedent(text), '    ')}\n"
+            "    return torch.zeros(4)\n\n\n"
+            "matched = compared = counted = attack\n",
+            _ASIDE,
+            wins=ON_THE_WIRE,
+        )
+        for name, text in texts.items()
+    ]
+
+
+WIRE = answers_of(_ANSWERS)
 
 # What runs while the file is loaded, or when the judge announces a check: no time limit of a check runs there.
 _EXCEPTION = """
