@@ -21,6 +21,7 @@ from gradus.submission.settings import seed_for_loading
 
 if TYPE_CHECKING:
     from gradus.wall.judge.host import Host
+    from gradus.wall.judge.source import Source
     from gradus.wall.judge.wall import Wall
 
 
@@ -32,6 +33,7 @@ class Submissions:
         self.given: dict[str, Loaded] = {}  # topic -> a module handed in by the caller (a notebook)
         self._loaded: dict[str, Loaded] = {}
         self._courses: dict[Path, Course] = {}  # folder of graders -> its kit
+        self._sources: dict[tuple[str, Path | None], Source] = {}
         self._wall: Wall | None = None  # made with the first check, where --isolated asks for one
         workdir: Path | None = config.getoption("--gradus-workdir")
         if workdir is not None and not config.getoption("--isolated"):
@@ -87,7 +89,6 @@ class Submissions:
     def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
         """The process that holds a check's submission, or the reference."""
         from gradus.grading.isolation import level_of
-        from gradus.wall.judge.source import Source
         from gradus.wall.judge.wall import Wall
 
         if self._wall is None:
@@ -96,13 +97,22 @@ class Submissions:
                 limit=self.config.getoption("--limit"),
                 level=level_of(self.config),
             )
-        path = reference or self.path_of(item)
-        workdir: Path | None = self.config.getoption("--gradus-workdir")
-        chosen: Path | None = self.config.getoption("--submission")
-        alone = chosen is not None and not chosen.is_dir() and workdir is None
-        folder = None if reference or alone else workdir or path.parent
-        shown = show_path(path, workdir)
-        return self._wall.host(Source(path, topic_of(item.path), shown, folder))
+        return self._wall.host(self._source(item, reference))
+
+    def _source(self, item: pytest.Item, reference: Path | None) -> "Source":
+        """Where a check's submission lies, or the reference: looked for once a topic."""
+        from gradus.wall.judge.source import Source
+
+        topic = topic_of(item.path)
+        if (topic, reference) not in self._sources:
+            path = reference or self.path_of(item)
+            workdir: Path | None = self.config.getoption("--gradus-workdir")
+            chosen: Path | None = self.config.getoption("--submission")
+            alone = chosen is not None and not chosen.is_dir() and workdir is None
+            folder = None if reference or alone else workdir or path.parent
+            shown = show_path(path, workdir)
+            self._sources[topic, reference] = Source(path, topic, shown, folder)
+        return self._sources[topic, reference]
 
     def reached(self) -> dict[str, str]:
         """How well submissions are shut in, in words."""

@@ -214,6 +214,15 @@ class StudentFunction:
             ) from error
 
 
+@functools.lru_cache(maxsize=4096)
+def _names_of(func: Any) -> frozenset[str]:
+    """What a torch function is called; torch takes longer to tell than to add two small tensors."""
+    name = resolve_name(func) or f"{func.__module__}.{func.__qualname__}"
+    return frozenset(
+        {name, name.replace("torch.functional.", "torch.")}
+    )  # people write torch.einsum
+
+
 class _CallLog(TorchFunctionMode):
     """Notes the name of every torch function that is called while it is active."""
 
@@ -222,9 +231,5 @@ class _CallLog(TorchFunctionMode):
         self.names: set[str] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = resolve_name(func) or f"{func.__module__}.{func.__qualname__}"
-        self.names |= {
-            name,
-            name.replace("torch.functional.", "torch."),
-        }  # people write torch.einsum
+        self.names |= _names_of(func)
         return func(*args, **(kwargs or {}))

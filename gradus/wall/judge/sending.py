@@ -129,7 +129,7 @@ class Sending(Peer):
     def objects(self, message: Message) -> Node:
         """Pickle a message's whole objects together: what they share stays shared."""
         whole = message.objects
-        data, parts = dump(whole, lambda value: isinstance(value, Remote | StudentFunction))
+        data, parts = dump(whole, lambda value: isinstance(value, (Remote, StudentFunction)))
         numbers = [self.handles.number(value) for value in whole]
         nodes = [self._part(part, message) for part in parts]
         sent = (data, nodes)
