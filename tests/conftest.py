@@ -28,7 +28,7 @@ TOGETHER = {  # files whose tests share something that takes long to make
     "tests/test_nbgrader.py",
     "tests/test_notebook.py",
     "tests/test_sandbox.py",
-    "tests/test_supervise.py",
+    "tests/test_apart.py",
 }
 gc.freeze()  # each pytest run in this process collects garbage several times; torch is none
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
+from gradus.engine.apart import grade_apart
 from gradus.grading.run import grade_here
-from gradus.grading.supervise import grade_apart
 from tests.kits import answers, comparable, earned, grade, message, statuses
 
 ON_CPU = """\

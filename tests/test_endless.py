@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gradus.course import Course
-from gradus.grading import supervise
+from gradus.engine.apart import grade_apart
 from gradus.submission import time_limit
 from gradus.submission.loader import load_submission
 from tests.kits import answers, copy_kit, earned, grade, message, statuses, with_cell
@@ -81,7 +81,7 @@ def test_plain_pytest_ends_and_names_the_statement_that_nothing_stops(quick_kit,
 def test_a_check_that_nothing_stops_is_a_timeout_and_the_others_are_graded(quick_kit, tmp_path):
     path = tmp_path / "demo.py"
     path.write_text(answers(row_means=SWALLOWS), encoding="utf-8")
-    result = supervise.grade_apart(quick_kit, "demo", path, workdir=tmp_path).topic("demo")
+    result = grade_apart(quick_kit, "demo", path, workdir=tmp_path).topic("demo")
     assert statuses(result)["one_mean_for_each_row"] == "timeout"
     assert "it does not stop: its code swallows every exception" in message(
         result, "one_mean_for_each_row"

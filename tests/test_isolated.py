@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gradus.engine.apart import grade_apart
 from gradus.errors import GraderError
 from gradus.grading.report_file import read_report, to_json
 from gradus.grading.run import grade_here
-from gradus.grading.supervise import grade_apart
 from gradus.topic import split_cells
 from tests.kits import SOLUTION, answers, comparable, notebook, statuses, with_cell
 from tests.nbgrader_course import filled, right_answers

@@ -219,3 +219,20 @@ def test_observe_tells_of_arguments_and_torch_functions(load):
     assert {"torch.einsum", "torch.Tensor.add_", "torch.Tensor.sum"} <= set(seen.calls)
     assert "torch.matmul" not in seen.calls
     assert x.tolist() == [1.0, 1.0]
+
+
+def test_what_python_asks_of_an_object_it_asks_here_too(load):
+    submission = load("""
+        class Odd:
+            def __len__(self): return "three"
+            def __iter__(self): return [1, 2, 3]
+        class Even:
+            def __len__(self): return 3
+            def __iter__(self): return iter([1, 2, 3])
+    """)
+    assert (len(submission.Even()), list(submission.Even())) == (3, [1, 2, 3])
+    odd = submission.Odd()
+    with pytest.raises(TypeError, match="'str' object cannot be interpreted as an integer"):
+        len(odd)
+    with pytest.raises(TypeError, match="returned non-iterator of type 'list'"):
+        iter(odd)

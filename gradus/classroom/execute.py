@@ -21,9 +21,9 @@ from traitlets import Bool, Float, Unicode
 from gradus.classroom.clean import log_safely
 from gradus.classroom.handed_in import refuse_links
 from gradus.course import load_course
+from gradus.engine.apart import grade_apart
 from gradus.errors import GraderError, SubmissionError
 from gradus.grading.report import TopicResult
-from gradus.grading.supervise import grade_apart
 from gradus.grading.tables import task_table
 from gradus.sandbox.levels import Level, probe_level
 from gradus.submission.notebook_source import read_notebook

@@ -77,9 +77,9 @@ def check(
     ] = None,
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
+    from gradus.engine.apart import grade_apart
     from gradus.grading.devices import problem
     from gradus.grading.grader_file import require_task
-    from gradus.grading.supervise import grade_apart
     from gradus.submission.status import Status
 
     course = find_course()

@@ -29,8 +29,8 @@ class Commands:
 
     def _apart(self) -> bool:
         """Whether this run grades for somebody else: its paths and its seed are not the student's."""
-        options = ("--gradus-journal", "--gradus-workdir")
-        return any(self._config.getoption(name) is not None for name in options)
+        supervised = self._submissions.journal.kept
+        return supervised or self._config.getoption("--gradus-workdir") is not None
 
     def again(self, item: pytest.Item, check: Check) -> str:
         """The command that shows a failure again."""

@@ -23,6 +23,13 @@ def limit_of(item: pytest.Item) -> float:
     return float(mark.args[0]) if mark is not None and mark.args else 0.0
 
 
+def task_of(item: pytest.Item) -> str:
+    """The task that a case belongs to."""
+    mark = item.get_closest_marker("task")
+    assert mark is not None
+    return str(mark.args[0])
+
+
 def case_id(item: pytest.Item) -> str:
     """The parameters of a case, as pytest writes them between brackets."""
     return item.name.partition("[")[2].rstrip("]")

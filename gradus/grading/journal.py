@@ -1,58 +1,83 @@
 """A line for every step of a run, so that nothing is lost when the process is.
 
-The supervising process (`gradus.grading.run`) reads it to see what a lost process was doing, and
-starts another one that goes on behind it.
+The supervising process (`gradus.engine`) reads them to see what a lost process was doing, and has another
+one go on behind it.
 """
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+Line = dict[str, Any]
 
 GPU_LOST = 75  # exit code of a process whose GPU no longer answers; its last case has been judged
 
 
 class Journal:
-    """Appends to a file, line by line; does nothing without one."""
+    """Hands each line on as it comes; does nothing where nobody supervises.
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._past = list(read_journal(path)) if path is not None and path.exists() else []
+    Args:
+        write: Takes a line. None: nobody supervises this process.
+        past: The lines of earlier processes of the same run.
+    """
+
+    def __init__(
+        self, write: Callable[[Line], None] | None = None, past: Iterable[Line] = ()
+    ) -> None:
+        self._write_line = write
+        self._past = list(past)
         self._known = {line["node"] for line in self._past if line["event"] == "finished"}
-        self._file: IO[str] | None = None
+
+    @classmethod
+    def in_file(cls, path: Path) -> "Journal":
+        """One that appends to a file, and goes on where the last process came to."""
+        past = list(read_journal(path)) if path.exists() else []
+
+        def write(line: Line) -> None:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+        return cls(write, past)
+
+    @classmethod
+    def in_pipe(cls, descriptor: int, past: Iterable[Line] = ()) -> "Journal":
+        """One that writes to a pipe."""
+
+        def write(line: Line) -> None:
+            data = json.dumps(line).encode() + b"\n"
+            while data:  # a pipe takes 64 kB at a time
+                data = data[os.write(descriptor, data) :]
+
+        return cls(write, past)
 
     @property
     def kept(self) -> bool:
-        """Whether there is one: another process supervises this one."""
-        return self._path is not None
+        """Whether another process supervises this one."""
+        return self._write_line is not None
 
-    def _write(self, event: str, **data: Any) -> None:
-        if self._path is None:
-            return
-        if self._file is None:
-            self._file = self._path.open("a", encoding="utf-8")
-        self._file.write(json.dumps({"event": event, **data}) + "\n")
-        self._file.flush()
+    def write(self, event: str, **data: Any) -> None:
+        """Hand on a line."""
+        if self._write_line is not None:
+            self._write_line({"event": event, **data})
 
     def loading(self, place: str) -> None:
         """A statement of the submission is about to run."""
-        self._write("loading", place=place)
+        self.write("loading", place=place)
 
     def started(self, node: str, limit: float, data: dict[str, Any]) -> None:
         """A case is about to run; `data` is what stands for it if this is the last that is heard of it."""
-        self._write("started", node=node, limit=limit, data=data)
+        self.write("started", node=node, limit=limit, data=data)
 
     def finish(self, node: str, data: dict[str, Any]) -> None:
         """A case was judged."""
         if node not in self._known:
-            self._write("finished", node=node, data=data)
+            self.write("finished", node=node, data=data)
 
     def end(self) -> None:
         """The run came to its end."""
-        self._write("end")
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self.write("end")
 
     def finished(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Cases that earlier processes of this run judged."""
@@ -65,7 +90,7 @@ class Journal:
         return {line["place"]: line["why"] for line in self._past if line["event"] == "lost place"}
 
 
-def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+def read_journal(path: Path) -> Iterator[Line]:
     """The lines of a journal; one that was cut off by a crash is left out."""
     with path.open(encoding="utf-8") as file:
         for line in file:

@@ -16,12 +16,18 @@ import pytest
 from gradus.sandbox.child import PDEATHSIG, prctl
 
 SUPERVISOR = "GRADUS_SUPERVISOR"  # names the process that waits for this one
+OWN = pytest.StashKey[bool]()  # set where a process was forked for this one run, and is supervised
 _exit = os._exit  # the real one: `exits_intercepted` takes its place while a submission runs
 
 
 def owns_process(config: pytest.Config) -> bool:
     """Whether this process is there for pytest alone; a notebook or a tool brings plugins of its own."""
-    return not config.invocation_params.plugins
+    return OWN in config.stash or not config.invocation_params.plugins
+
+
+def is_supervised(config: pytest.Config) -> bool:
+    """Whether another process waits for this one, and ends it when it hangs."""
+    return OWN in config.stash or config.getoption("--gradus-journal") is not None
 
 
 def end_with_supervisor() -> None:

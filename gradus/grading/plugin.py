@@ -221,7 +221,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if SESSION in session.config.stash and not hasattr(session.config, "workerinput"):
         grading = session.config.stash[SESSION]
         grading.submissions.close()
-        grading.results.write(own_work=grading.submissions.are_own_work())
+        path = session.config.getoption("--gradus-report")
+        grading.results.write(path, own_work=grading.submissions.are_own_work())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -24,8 +24,8 @@ from gradus.submission.status import Problem, Status
 class Results:
     """Cases by grader file and node id, with what could not be loaded."""
 
-    def __init__(self, config: pytest.Config, journal: Journal) -> None:
-        self._config, self._journal = config, journal
+    def __init__(self, journal: Journal, *, hidden: bool, seed: int) -> None:
+        self._journal, self._hidden, self._seed = journal, hidden, seed
         self._cases: dict[str, dict[str, Case]] = {}  # grader file -> node id -> case
         self._problems: dict[str, list[Problem]] = {}
         self._about: dict[str, dict[str, Any]] = {}
@@ -52,11 +52,10 @@ class Results:
 
     def report(self) -> Report:
         """Everything found out so far. A check that has not run is there, as `not run`."""
-        hidden = bool(self._config.getoption("--hidden"))
         topics = []
         for grader, cases in self._cases.items():
             path = Path(grader)
-            checks = [check for check in read_checks(path) if hidden or not check.hidden]
+            checks = [check for check in read_checks(path) if self._hidden or not check.hidden]
             topics.append(
                 assemble(
                     topic_of(path),
@@ -68,8 +67,8 @@ class Results:
             )
         return Report(
             tuple(sorted(topics, key=self._teaching_order)),
-            seed=int(self._config.getoption("--gradus-seed")),
-            hidden=hidden,
+            seed=self._seed,
+            hidden=self._hidden,
             versions=versions(),
             created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         )
@@ -82,10 +81,9 @@ class Results:
                     return find_course(Path(grader).parent).topics.index(topic.name), topic.name
         return sys.maxsize, topic.name
 
-    def write(self, own_work: bool) -> None:
-        """Write `--gradus-report`; with `own_work` (exercises/) remember the results for `gradus`."""
+    def write(self, path: Path | None, *, own_work: bool) -> None:
+        """Write the report to a file; with `own_work` (exercises/) remember the results for `gradus`."""
         report = self.report()
-        path: Path | None = self._config.getoption("--gradus-report")
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(to_json(report) + "\n", encoding="utf-8")

@@ -48,17 +48,35 @@ def arguments(
     return words
 
 
-class _Given:
-    """A pytest plugin that hands a loaded module in and takes the report out."""
+def configuration(course: Course) -> list[str]:
+    """The kit's own pytest settings, whatever the working folder is."""
+    settings = course.root / "pyproject.toml"
+    return ["-c", str(settings)] if settings.exists() else []
 
-    def __init__(self, topic: str, loaded: Any, unasked: frozenset[str]) -> None:
-        self.topic, self.loaded, self.unasked = topic, loaded, unasked
-        self.report: Report | None = None
+
+class Asked:
+    """A pytest plugin that makes no test of a check of other tasks: that takes longer than to run a quick one.
+
+    Args:
+        grader: The grader's file.
+        tasks: Those that are asked for; all when empty.
+    """
+
+    def __init__(self, grader: Path, tasks: Iterable[str]) -> None:
+        self._unasked = _unasked(grader, tasks)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, name: str) -> list[pytest.Item] | None:
-        """Make no test of a check that nobody asked for: that takes longer than to run a quick one."""
-        return [] if name in self.unasked else None
+        """Take the place of pytest where it would make a test."""
+        return [] if name in self._unasked else None
+
+
+class _Given:
+    """A pytest plugin that hands a loaded module in and takes the report out."""
+
+    def __init__(self, topic: str, loaded: Any) -> None:
+        self.topic, self.loaded = topic, loaded
+        self.report: Report | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -83,7 +101,7 @@ def _unasked(grader: Path, tasks: Iterable[str]) -> frozenset[str]:
     return frozenset()
 
 
-def _forget_other_kits(grader: Path) -> None:
+def forget_other_kits(grader: Path) -> None:
     """Let a grader be imported whose name another kit's grader has taken in this process."""
     known = getattr(sys.modules.get(grader.stem), "__file__", None)
     if known is not None and Path(known) != grader:
@@ -135,18 +153,18 @@ def grade_here(
     Raises:
         GraderError: If pytest could not run the checks; carries its output.
     """
-    given = _Given(topic, loaded, _unasked(course.grader(topic), tasks))
+    given = _Given(topic, loaded)
     words = arguments(
         course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed
     )
     words += QUIET
     words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
     words += options
-    _forget_other_kits(course.grader(topic))
+    forget_other_kits(course.grader(topic))
     output = io.StringIO()
     redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)
     with redirected[0], redirected[1], _torch_undisturbed():
-        code = pytest.main(words, plugins=[given, *plugins])
+        code = pytest.main(words, plugins=[given, Asked(course.grader(topic), tasks), *plugins])
     if code == pytest.ExitCode.INTERNAL_ERROR:  # and so checks that should have run did not
         raise GraderError(
             f"{course.grader(topic)}: pytest stopped in the middle.\n{output.getvalue()[-2000:]}"

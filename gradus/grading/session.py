@@ -58,16 +58,22 @@ def grading_now() -> bool:
     return bool(_running)
 
 
+def _journal_of(config: pytest.Config) -> Journal:
+    path: Path | None = config.getoption("--gradus-journal")
+    return Journal() if path is None else Journal.in_file(path)
+
+
 class GradingSession:
     """What one pytest run knows about submissions, checks and results."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, journal: Journal | None = None) -> None:
         self.config = config
-        self.journal = Journal(config.getoption("--gradus-journal"))
+        self.journal = journal or _journal_of(config)
         self.submissions = Submissions(config, self.journal)
         self._commands = Commands(config, self.submissions)
         self._current: dict[str, Submission] = {}  # node id -> what its check holds
-        self.results = Results(config, self.journal)
+        hidden, seed = bool(config.getoption("--hidden")), int(config.getoption("--gradus-seed"))
+        self.results = Results(self.journal, hidden=hidden, seed=seed)
         past = [data for _, data in self.journal.finished()]
         self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
         self._told: set[tuple[str, str, str]] = set()

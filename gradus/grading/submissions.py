@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +30,9 @@ class Submissions:
 
     def __init__(self, config: pytest.Config, journal: Journal) -> None:
         self.config, self.journal = config, journal
+        self.statement_seconds: float | None = (
+            None  # for one statement of a file; None: the usual limit
+        )
         self.given: dict[str, Loaded] = {}  # topic -> a module handed in by the caller (a notebook)
         self._loaded: dict[str, Loaded] = {}
         self._courses: dict[Path, Course] = {}  # folder of graders -> its kit
@@ -72,9 +75,13 @@ class Submissions:
             return self.given[topic]
         if topic not in self._loaded:
             seed_for_loading()
+            limit: dict[str, Any] = {}
+            if self.statement_seconds is not None:
+                limit["seconds"] = self.statement_seconds
             self._loaded[topic] = load_submission(
                 self.path_of(item),
                 topic,
+                **limit,
                 before=self.journal.loading,
                 lost=self.journal.lost_places(),
                 keyboard=not self.journal.kept,

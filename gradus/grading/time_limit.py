@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pytest_timeout import is_debugging
 
-from gradus.grading.own_process import end_process, owns_process
+from gradus.grading.own_process import end_process, is_supervised, owns_process
 from gradus.submission.time_limit import (
     ENDLESS,
     SWALLOWED,
@@ -56,7 +56,7 @@ def set_timer(item: pytest.Item, settings: Any) -> bool:
     known: Any = item
     known.cancel_timeout = cancel  # where pytest-timeout looks for it
     signal.signal(signal.SIGALRM, over)
-    if owns_process(item.config) and _is_alone(item.config):
+    if owns_process(item.config) and not is_supervised(item.config):
         watch = Watch(settings.timeout, over, partial(end, UNHEARD))
     signal.setitimer(signal.ITIMER_REAL, settings.timeout)
     return True
@@ -73,9 +73,4 @@ def loading_may_end(config: pytest.Config) -> AbstractContextManager[None]:
     """Inside the block, a statement of a submission's file that nothing stops ends pytest's own process."""
     if not owns_process(config):
         return nullcontext()
-    return ended_by(partial(end_process, config, ENDLESS), watched=_is_alone(config))
-
-
-def _is_alone(config: pytest.Config) -> bool:
-    """Whether no other process watches this one."""
-    return config.getoption("--gradus-journal") is None
+    return ended_by(partial(end_process, config, ENDLESS), watched=not is_supervised(config))

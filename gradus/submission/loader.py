@@ -58,7 +58,7 @@ def load_submission(
     where: Path,
     topic: str,
     *,
-    seconds: float = CELL_SECONDS,
+    seconds: float | None = None,
     before: Callable[[str], None] = lambda where: None,
     lost: Mapping[str, str] | None = None,
     keyboard: bool = True,
@@ -72,7 +72,7 @@ def load_submission(
     Args:
         where: The file, or the folder that holds it.
         topic: The topic's name.
-        seconds: Time limit of one statement.
+        seconds: Time limit of one statement; the usual one if None.
         before: Called with the place (`file:line`) of each statement before it runs.
         lost: Places whose statement ended an earlier process -> what to tell; they are not run again.
         keyboard: Whether a KeyboardInterrupt comes from a person, who means the whole run.
@@ -94,14 +94,14 @@ def load_submission(
         sys.path.append(folder)  # helper files beside the submission
     loaded.stand_ins = stand_ins(loaded.module, loaded.filenames)
     vars(loaded.module).update(loaded.stand_ins)
-    compiler = Compiler()
+    compiler, limit = Compiler(), CELL_SECONDS if seconds is None else seconds
     with warnings.catch_warnings():
         warnings.simplefilter(
             "default"
         )  # a warning is no wrong answer, whatever pytest's settings are
         with checks_idle():
             for piece in pieces:
-                _run_piece(loaded, piece, compiler, seconds, before, lost or {}, keyboard)
+                _run_piece(loaded, piece, compiler, limit, before, lost or {}, keyboard)
     return loaded
 
 

@@ -6,7 +6,7 @@ expected value, or that is zero whatever is taken from it, is only an object her
 """
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -118,24 +118,18 @@ def _operator(name: str) -> Callable[..., Any]:
     return method
 
 
-def _len(self: Any) -> int:
-    length = self._judge.request("special", self, "len", [], {})
-    if type(length) is not int:
-        raise WireError("a length that is no int")
-    return length
+def _len(self: Any) -> Any:
+    return self._judge.request("special", self, "len", [], {})  # Python itself asks for an int
 
 
-def _iter(self: Any) -> Iterator[Any]:
-    iterator = self._judge.request("special", self, "iter", [], {})
-    if not isinstance(iterator, Remote | Iterator):
-        raise WireError("an iterator that is none")
-    return iterator
+def _iter(self: Any) -> Any:
+    return self._judge.request("special", self, "iter", [], {})  # ... and for an iterator
 
 
 def _next(self: Any) -> Any:
     found = self._judge.request("next", self)
     if type(found) is not list or len(found) > 1:
-        raise WireError("a malformed item")
+        raise self._judge.loses(WireError("a malformed item"))
     if not found:
         raise StopIteration
     return found[0]

@@ -1,4 +1,4 @@
-"""Grading in a process of its own: what a submission does to its process costs one check, no more."""
+"""Grading in a process of its own, forked or started: what a submission does to it costs one check, no more."""
 
 import subprocess
 import sys
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from gradus.course import Course
+from gradus.engine import ended, judge, spawned
+from gradus.engine.apart import SPAWN, grade_apart
 from gradus.errors import GraderError
-from gradus.grading import supervise
 from gradus.grading.report import TopicResult
 from gradus.submission import time_limit
 from tests.kits import GRADER, POINTS, answers, earned, message, problems, statuses, write_kit
@@ -99,11 +100,20 @@ def rest():
 """
 
 
+@pytest.fixture(scope="module", params=["forked", "spawned"], autouse=True)
+def mode(request):
+    """How the process comes into being."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "spawned":
+            patch.setenv(SPAWN, "1")
+        yield request.param
+
+
 @pytest.fixture(scope="module")
 def quick():
     """Patience for tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(supervise, "GRACE_SECONDS", 2.0)
+        patch.setattr(ended, "GRACE_SECONDS", 2.0)
         patch.setattr(time_limit, "CELL_SECONDS", 2.0)
         yield
 
@@ -116,11 +126,11 @@ def act_kit(tmp_path_factory) -> Course:
 def graded_apart(course: Course, text: str, folder: Path, **options: object) -> TopicResult:
     path = folder / "demo.py"
     path.write_text(text, encoding="utf-8")
-    return supervise.grade_apart(course, "demo", path, workdir=folder, **options).topic("demo")
+    return grade_apart(course, "demo", path, workdir=folder, **options).topic("demo")
 
 
 @pytest.fixture(scope="module")
-def hostile(act_kit, quick, tmp_path_factory) -> tuple[TopicResult, str]:
+def hostile(act_kit, quick, mode, tmp_path_factory) -> tuple[TopicResult, str]:
     """What became of HOSTILE, and the calls of `act` that were made."""
     folder = tmp_path_factory.mktemp("hostile")
     result = graded_apart(act_kit, HOSTILE, folder)
@@ -212,14 +222,16 @@ def test_one_task_can_be_graded_apart(shared_kit, tmp_path):
 def test_a_grader_that_does_not_run_is_an_error_with_its_output(kit, tmp_path):
     kit.grader("demo").write_text(f"import no_such_module\n{GRADER}", encoding="utf-8")
     with pytest.raises(
-        GraderError, match=r"(?s)pytest did not get through \(exit code 2\).*no_such_module"
+        GraderError,
+        match=r"(?s)pytest (did not get through \(exit code 2\)|ran no check).*no_such_module",
     ):
         graded_apart(kit, answers(), tmp_path)
 
 
 def test_a_submission_that_loses_too_many_processes_is_an_error(act_kit, tmp_path, monkeypatch):
-    monkeypatch.setattr(supervise, "RESTARTS", 0)
-    with pytest.raises(GraderError, match=r"pytest did not get through \(exit code -9\)"):
+    monkeypatch.setattr(spawned, "RESTARTS", 0)
+    monkeypatch.setattr(judge, "PROCESSES", 0)
+    with pytest.raises(GraderError, match=r"did not get through \(.*(exit code -9|SIGKILL)"):
         graded_apart(act_kit, "import os\nos.kill(os.getpid(), 9)", tmp_path)
 
 
@@ -227,14 +239,16 @@ NO_TORCH = """
 import sys
 from pathlib import Path
 from gradus.course import load_course
-from gradus.grading.supervise import grade_apart
+from gradus.engine.apart import grade_apart
 root, path = map(Path, sys.argv[1:])
 result = grade_apart(load_course(root), "demo", path).topic("demo")
 print(result.earned, "torch" in sys.modules)
 """
 
 
-def test_the_supervising_process_does_not_import_torch(shared_kit, tmp_path):
+def test_a_process_that_only_supervises_does_not_import_torch(shared_kit, tmp_path, mode):
+    if mode == "forked":
+        pytest.skip("the warm judge, which supervises, has torch imported for all children")
     path = tmp_path / "demo.py"
     path.write_text(answers(), encoding="utf-8")
     done = subprocess.run(
@@ -254,7 +268,7 @@ threading.Thread(target=time.sleep, args=(1e8,)).start()
 
 
 def test_the_report_is_taken_where_the_process_does_not_end(shared_kit, tmp_path, monkeypatch):
-    monkeypatch.setattr(supervise, "END_SECONDS", 1.0)
+    monkeypatch.setattr(spawned, "END_SECONDS", 1.0)
     result = graded_apart(shared_kit, f"{answers()}\n{STAYS}", tmp_path)
     assert (earned(result), problems(result)) == (POINTS, [])
 
@@ -271,7 +285,7 @@ SUPERVISES = """
 import sys
 from pathlib import Path
 from gradus.course import load_course
-from gradus.grading.supervise import grade_apart
+from gradus.engine.apart import grade_apart
 root, path = map(Path, sys.argv[1:])
 grade_apart(load_course(root), "demo", path, workdir=path.parent)
 """

@@ -1,0 +1,54 @@
+"""Grade one answer apart from this process: forked, or in a process that is started. Imports no torch."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradus.course import Course
+from gradus.grading.report import Report
+
+SPAWN = "GRADUS_SPAWN"  # set: processes are started also where they could be forked
+
+
+def can_fork() -> bool:
+    """Whether this system lets a warm process be forked: macOS's libraries do not stand it."""
+    return hasattr(os, "fork") and os.uname().sysname != "Darwin"
+
+
+def grade_apart(
+    course: Course,
+    topic: str,
+    submission: Path | None = None,
+    *,
+    hidden: bool = False,
+    isolated: bool = False,
+    tasks: Sequence[str] = (),
+    seed: int = 0,
+    workdir: Path | None = None,
+    show: bool = False,
+    devices: Sequence[str] = (),
+    limit: float | None = None,
+) -> Report:
+    """Grade in a process of its own; when it is lost, what it was doing is charged and the rest goes on.
+
+    A check that ends its process, or hangs beyond every time limit, is an `error` or a `timeout`; the
+    other checks keep their points. `workdir` is the working folder of the student's code; modules that lie
+    there do not stand before the grader's own. With `isolated` the submission runs behind the wall, in a
+    third process, for at most `limit` seconds in all. With `show`, pytest's output goes to this terminal.
+
+    Raises:
+        GraderError: If pytest could not run the checks; carries the end of its output.
+    """
+    if isolated or not can_fork() or os.environ.get(SPAWN):
+        from gradus.engine.spawned import grade_spawned
+
+        return grade_spawned(
+            course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed,
+            workdir=workdir, show=show, devices=devices, limit=limit,
+        )  # fmt: skip
+    from gradus.engine.forked import grade_forked
+
+    return grade_forked(
+        course, topic, submission, hidden=hidden, tasks=tasks, seed=seed, workdir=workdir, show=show,
+        devices=devices,
+    )  # fmt: skip

@@ -1,0 +1,108 @@
+"""What a forked child does: grade one answer, tell the warm judge every step, end."""
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import pytest
+
+from gradus.engine.job import Job
+from gradus.grading.journal import Journal, Line
+from gradus.grading.own_process import OWN
+from gradus.grading.plugin import SESSION
+from gradus.grading.session import GradingSession
+from gradus.sandbox import limits
+from gradus.sandbox.child import PDEATHSIG, prctl
+
+FAULT = "fault"  # the event of a line that tells of an error in gradus itself
+
+
+def grade_and_end(
+    config: pytest.Config,
+    items: Sequence[pytest.Item],
+    job: Job,
+    past: Sequence[Line],
+    others: int,
+    pipe: int,
+) -> NoReturn:
+    """Run the checks on an answer, write a line for each step, and end the process.
+
+    Args:
+        config: Of the warm pytest, which has the checks collected.
+        items: The cases that are to be run, in this order.
+        job: What is graded.
+        past: The lines that earlier processes for this answer wrote.
+        others: How many processes of this user run elsewhere (for the limit on their number).
+        pipe: Where the lines go.
+    """
+    leave = os._exit  # `exits_intercepted` takes its place while a check runs
+    journal = Journal.in_pipe(pipe, past)
+    try:
+        _become_child(job, others)
+        _Telling(config, job, journal).run(items)
+        journal.end()
+    except BaseException:  # the tool's own fault: nothing of it is the answer's
+        with contextlib.suppress(BaseException):
+            journal.write(FAULT, text=traceback.format_exc())
+    leave(0)
+
+
+def _become_child(job: Job, others: int) -> None:
+    os.setpgid(0, 0)
+    prctl(PDEATHSIG, signal.SIGKILL)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(null, standard)
+    sys.dont_write_bytecode = True
+    sys.path[:] = [
+        folder for folder in sys.path if folder
+    ]  # "" is the working folder: the student's
+    if job.memory is not None:
+        limits.apply(limits.Limits(memory=job.memory), others=others)
+    if job.folder is not None:
+        os.chdir(job.folder)
+
+
+class _Telling:
+    """pytest's loop for one answer; every report goes to the warm judge."""
+
+    def __init__(self, config: pytest.Config, job: Job, journal: Journal) -> None:
+        self._config, self._job, self._journal = config, job, journal
+        self._lost = False  # whether a case did not pass
+        options: Any = config.option
+        options.submission, options.hidden, options.gradus_seed = (
+            job.submission,
+            job.hidden,
+            job.seed,
+        )
+        config.stash[OWN] = True
+        session = config.stash[SESSION] = GradingSession(config, journal)
+        if job.statement_seconds is not None:
+            session.submissions.statement_seconds = job.statement_seconds
+        for name in ("terminalreporter", "lfplugin", "nfplugin", "stepwiseplugin"):  # the parent's
+            if config.pluginmanager.hasplugin(name):
+                config.pluginmanager.unregister(name=name)
+        config.pluginmanager.register(self)
+
+    def run(self, items: Sequence[pytest.Item]) -> None:
+        """Run the cases."""
+        for item in items:
+            limit = self._job.limits.get(item.nodeid)
+            if limit is not None:
+                item.add_marker(pytest.mark.timeout(limit), append=False)
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._lost and self._job.enough:
+                return
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Send a report on, before the line that says that its case has ended."""
+        self._lost |= report.failed
+        hook = self._config.hook
+        data = hook.pytest_report_to_serializable(config=self._config, report=report)
+        self._journal.write("report", report=data)

@@ -1,0 +1,74 @@
+"""How a process that graded an answer came to its end, in words, and what it is charged with."""
+
+import contextlib
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+from gradus.grading.journal import Line
+from gradus.submission import time_limit
+from gradus.submission.status import Status
+
+START_SECONDS = 180.0  # to start Python and import torch on a slow and busy machine
+GRACE_SECONDS = 30.0  # beyond a limit of its own before a process is killed
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a process.
+
+    Args:
+        code: Its exit code; minus the signal's number where one ended it.
+        hung: Whether it had to be killed, since it said nothing for longer than it may.
+    """
+
+    code: int
+    hung: bool = False
+
+    @property
+    def endless(self) -> bool:
+        """Whether it ended itself, since nothing else stopped the code that it ran."""
+        return self.code == time_limit.ENDLESS
+
+    def words(self) -> str:
+        """How the process ended, for the student."""
+        if self.hung:
+            return "it hung, and nothing could interrupt it"
+        if self.endless:
+            return "it does not stop: its code swallows every exception (a bare `except:`?)"
+        if self.code < 0:
+            with contextlib.suppress(ValueError):
+                return f"it crashed the whole process ({signal.Signals(-self.code).name})"
+        return f"it ended the whole process (exit code {self.code})"
+
+    def charge(self, last: Line) -> Line | None:
+        """The line of a journal that says what was lost with the process; None when nothing was running.
+
+        Args:
+            last: The last line that the process wrote.
+        """
+        if last["event"] == "loading":
+            why = f"{self.words()}; left out"
+            return {"event": "lost place", "place": last["place"], "why": why}
+        if last["event"] == "started":
+            return {"event": "finished", "node": last["node"], "data": self._lost(last["data"])}
+        return None
+
+    def _lost(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The result of a case whose process was lost."""
+        title, *rest = data["message"].splitlines()
+        message = "\n".join([title, f"  problem  {self.words()}", *rest])
+        status = Status.TIMEOUT if self.hung or self.endless else Status.ERROR
+        return {**data, "status": status.value, "message": message, "lost": True}
+
+
+def patience(
+    last: Line, *, statement_seconds: float | None = None, grace: float | None = None
+) -> float:
+    """Seconds until a process that wrote this line last has to write the next one."""
+    more = GRACE_SECONDS if grace is None else grace
+    if last["event"] == "started":
+        return float(last["limit"]) + more
+    if last["event"] == "loading":
+        return (time_limit.CELL_SECONDS if statement_seconds is None else statement_seconds) + more
+    return START_SECONDS + more

@@ -1,0 +1,49 @@
+"""What the engine is asked for, and what it answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradus.grading.report import TopicResult
+
+
+@dataclass(frozen=True)
+class Job:
+    """One answer, and what is to be run on it.
+
+    Args:
+        submission: A file or folder; the one in exercises/ if None.
+        tasks: Only these; all when empty.
+        cases: Node ids of cases of these tasks, in the order in which they are to run; None: all, as pytest
+            has them.
+        hidden: Whether hidden checks are run too.
+        seed: Of the random inputs.
+        folder: The working folder of the student's code; the kit's root if None.
+        enough: Whether to stop behind the first case that does not pass.
+        limits: Seconds for cases, by node id, where a check's own limit is not to hold.
+        statement_seconds: For each statement while the file is loaded; the usual limit if None.
+        grace: Seconds beyond a limit before the process is killed.
+        memory: Bytes that the process may take beyond what the warm judge holds; None: no limit.
+    """
+
+    submission: Path | None
+    tasks: Sequence[str] = ()
+    cases: Sequence[str] | None = None
+    hidden: bool = False
+    seed: int = 0
+    folder: Path | None = None
+    enough: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict)
+    statement_seconds: float | None = None
+    grace: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What became of a job: its result, and the data of every case that ran, in that order."""
+
+    job: Job
+    result: TopicResult
+    cases: Sequence[Mapping[str, Any]]

@@ -1,0 +1,89 @@
+"""pytest for the engine: it collects the checks, and then a warm judge takes the place of its loop."""
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+import pytest
+
+from gradus.course import Course
+from gradus.engine.judge import WarmJudge
+from gradus.errors import GraderError
+from gradus.grading.run import QUIET, Asked, configuration, forget_other_kits
+
+T = TypeVar("T")
+
+
+class _Loop(Generic[T]):
+    """A pytest plugin: hands the warm judge over where pytest would run the tests."""
+
+    def __init__(self, topic: str, use: Callable[[WarmJudge], T]) -> None:
+        self._topic, self._use = topic, use
+        self.results: list[T] = []
+        self.failure: BaseException | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Take the place of pytest's own loop."""
+        if session.testsfailed or not session.items:
+            return True  # told by `with_judge`, with pytest's words
+        try:
+            self.results.append(self._use(WarmJudge(self._topic, session)))
+        except BaseException as error:  # pytest would print it; the caller is to have it
+            self.failure = error
+        return True
+
+
+def with_judge(
+    course: Course,
+    topic: str,
+    use: Callable[[WarmJudge], T],
+    *,
+    tasks: Sequence[str] = (),
+    devices: Sequence[str] = (),
+    hidden: bool = True,
+    options: Iterable[str] = (),
+    show: bool = False,
+) -> T:
+    """Collect a topic's checks, and call `use` with the warm judge that has them.
+
+    Args:
+        course: The kit.
+        topic: One of its topics.
+        use: What to do with the judge; the judge ends with it.
+        tasks: Collect the checks of these alone; of all when empty.
+        devices: That checks run on; those of a plain pytest run when empty.
+        hidden: Collect hidden checks too.
+        options: Further words for pytest's command line.
+        show: Whether pytest's output goes to this terminal. Otherwise it is told only where it fails.
+
+    Raises:
+        GraderError: If pytest could not collect the checks; carries its output.
+    """
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # else to ask for CUDA starts it
+    grader = course.grader(topic)
+    words = [str(grader), f"--rootdir={course.root}", *configuration(course)]
+    words += ["--hidden"] if hidden else []
+    words += [word for device in devices for word in ("--device", device)]
+    words += ["-q", "-p", "no:cacheprovider", "--capture=sys"] if show else QUIET
+    loop = _Loop(topic, use)
+    forget_other_kits(grader)
+    output = io.StringIO()
+    with _silent(None if show else output):
+        pytest.main([*words, *options], plugins=[loop, Asked(grader, tasks)])
+    if loop.failure is not None:
+        raise loop.failure
+    if not loop.results:
+        raise GraderError(f"{grader}: pytest ran no check.\n{output.getvalue()[-3000:]}")
+    return loop.results[0]
+
+
+@contextlib.contextmanager
+def _silent(output: io.StringIO | None) -> Iterator[None]:
+    if output is None:
+        yield
+        return
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        yield

@@ -1,0 +1,135 @@
+"""Grade one topic in a process that is started for it, where none can be forked."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gradus.course import Course
+from gradus.engine.ended import Ended
+from gradus.engine.ended import patience as patience_after
+from gradus.errors import GraderError
+from gradus.grading.journal import GPU_LOST, Line, read_journal
+from gradus.grading.own_process import SUPERVISOR
+from gradus.grading.report import Report
+from gradus.grading.report_file import read_report
+from gradus.grading.run import arguments, configuration
+
+RESTARTS = 100  # each check can lose one process: more than any topic has
+END_SECONDS = 10.0  # from the report to the end of the process: it has a summary to print
+
+
+def grade_spawned(
+    course: Course,
+    topic: str,
+    submission: Path | None = None,
+    *,
+    hidden: bool = False,
+    isolated: bool = False,
+    tasks: Sequence[str] = (),
+    seed: int = 0,
+    workdir: Path | None = None,
+    show: bool = False,
+    devices: Sequence[str] = (),
+    limit: float | None = None,
+) -> Report:
+    """Grade in a process that is started for it: `gradus.engine.apart.grade_apart`, without a fork.
+
+    Raises:
+        GraderError: If pytest could not run the checks; carries the end of its output.
+    """
+    with tempfile.TemporaryDirectory(prefix="gradus-") as folder:
+        journal, result = Path(folder, "journal.jsonl"), Path(folder, "report.json")
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        words += [f"--rootdir={course.root}", *configuration(course)]
+        words += arguments(
+            course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed,
+            devices=devices, limit=limit,
+        )  # fmt: skip
+        words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
+        words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
+        ended, output = Ended(0), ""
+        for _ in range(RESTARTS + 1):
+            ended, output = _supervise(words, journal, result, course.root, show)
+            if result.exists() and ended.code == pytest.ExitCode.INTERNAL_ERROR:
+                break  # what such a report leaves out is not the student's loss
+            if result.exists():
+                return read_report(result)
+            if ended.code != GPU_LOST and not _charge(journal, ended):
+                break
+        raise GraderError(
+            f"{course.grader(topic)}: pytest did not get through (exit code {ended.code}).\n"
+            f"{output[-3000:]}"
+        )
+
+
+def _supervise(
+    words: list[str], journal: Path, result: Path, cwd: Path, show: bool
+) -> tuple[Ended, str]:
+    """Run one process until it ends, or until its journal has been silent for longer than it may.
+
+    Returns how it ended, and the end of its output.
+
+    With the report all is said: a process that student code keeps from ending is not waited for.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment[SUPERVISOR] = str(os.getpid())
+    with tempfile.TemporaryFile() as sink:
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=None if show else sink,
+            stderr=None if show else subprocess.STDOUT,
+            start_new_session=True,
+        )
+        hung = False
+        try:
+            seen, since, patience = 0, time.monotonic(), patience_after({"event": ""})
+            told = False
+            while process.poll() is None and not hung:
+                size = journal.stat().st_size if journal.exists() else 0
+                if size != seen and not told:
+                    seen, since, patience = size, time.monotonic(), patience_after(_last(journal))
+                if result.exists() and not told:
+                    told, since, patience = True, time.monotonic(), END_SECONDS
+                hung = time.monotonic() - since > patience
+                time.sleep(0.02)
+        finally:
+            _kill_tree(process)  # and what the submission left running
+            process.wait()
+        sink.seek(0, os.SEEK_END)
+        sink.seek(max(0, sink.tell() - 100_000))
+        return Ended(process.returncode, hung), sink.read().decode("utf-8", "replace")
+
+
+def _kill_tree(process: "subprocess.Popen[bytes]") -> None:
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
+        process.kill()
+
+
+def _last(journal: Path) -> Line:
+    """The last line of a journal."""
+    lines = list(read_journal(journal)) if journal.exists() else []
+    return lines[-1] if lines else {"event": ""}
+
+
+def _charge(journal: Path, ended: Ended) -> bool:
+    """Note what lost the process, so that the next one goes on behind it; False when nothing was running."""
+    line = ended.charge(_last(journal))
+    if line is not None:
+        with journal.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    return line is not None
