@@ -55,7 +55,7 @@ def audit(
     seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
 ) -> None:
     """Change the reference in many small ways, and list the changes that no check notices."""
-    from gradus.authoring.audit import one_thread
+    from gradus.engine import one_thread
 
     one_thread()
     try:

@@ -103,6 +103,8 @@ class _Telling:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send a report on, before the line that says that its case has ended."""
         self._lost |= report.failed
+        if not self._job.reports:
+            return
         hook = self._config.hook
         data = hook.pytest_report_to_serializable(config=self._config, report=report)
         self._journal.write("report", report=data)

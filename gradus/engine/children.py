@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import time
@@ -43,6 +44,12 @@ class Child:
                 self.closed = True
                 return
             yield line
+
+    def rest(self) -> Iterator[Line]:
+        """The lines that are still in the pipe of a process that is gone."""
+        while not self.closed and select.select([self.pipe], [], [], 0)[0]:
+            yield from self.hear()
+        self.closed = True
 
     def has_exited(self) -> bool:
         """Whether the process is gone; something that it forked may still hold the pipe open."""
@@ -107,8 +114,9 @@ class Children:
         for child in list(self._children.values()):
             if child.pipe in ready:
                 yield child, list(child.hear())
-            elif child.has_exited() or now > child.deadline:
-                child.closed = child.has_exited()
+            elif child.has_exited():
+                yield child, list(child.rest())
+            elif now > child.deadline:
                 yield child, []
 
     def remove(self, child: Child) -> Ended:

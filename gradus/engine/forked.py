@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gradus.course import Course
+from gradus.engine import one_thread
 from gradus.engine.job import Graded, Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
@@ -34,7 +35,7 @@ def grade_forked(
         GraderError: If pytest could not run the checks; carries the end of its output.
     """
     folder = workdir or course.root
-    job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=folder)
+    job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=folder, reports=True)
 
     def use(judge: WarmJudge) -> Report:
         found: list[Graded] = list(judge.grade([job], listen=Replay(judge).take))
@@ -44,8 +45,8 @@ def grade_forked(
     options = ["--gradus-seed", str(seed)]
     options += ["--submission", str(submission)] if submission is not None else []
     options += [word for task in tasks for word in ("--task", task)]
-    if "torch" not in sys.modules:  # a child has no threads but its first
-        os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" not in sys.modules:
+        one_thread()
     with _inside(course.root):
         return with_judge(
             course, topic, use, tasks=tasks, devices=devices, hidden=hidden, options=options,

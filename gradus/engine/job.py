@@ -24,6 +24,7 @@ class Job:
         limits: Seconds for cases, by node id, where a check's own limit is not to hold.
         statement_seconds: For each statement while the file is loaded; the usual limit if None.
         grace: Seconds beyond a limit before the process is killed.
+        reports: Whether the lines hold pytest's reports too, for `Replay`.
         memory: Bytes that the process may take beyond what the warm judge holds; None: no limit.
     """
 
@@ -37,6 +38,7 @@ class Job:
     limits: Mapping[str, float] = field(default_factory=dict)
     statement_seconds: float | None = None
     grace: float | None = None
+    reports: bool = False
     memory: int | None = None
 
 

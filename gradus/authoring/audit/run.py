@@ -1,31 +1,33 @@
-"""Grade mutants: pytest collects the checks once, then every mutant gets a forked copy of the warm process."""
+"""Grade mutants: each is an answer for the engine's warm judge."""
 
-import contextlib
-import gc
-import io
-import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
 
 import pytest
 import torch
 
-from gradus.authoring.audit.child import grade_and_end
-from gradus.authoring.audit.collected import Collected
 from gradus.authoring.audit.mutants import Mutant
-from gradus.authoring.audit.pool import in_children
 from gradus.authoring.notice import tasks_that_may_notice
 from gradus.course import Course
+from gradus.engine.apart import can_fork
+from gradus.engine.job import Graded, Job
+from gradus.engine.judge import WarmJudge
+from gradus.engine.loop import with_judge
 from gradus.errors import GraderError, GradusError
 from gradus.grading.devices import CPU, SIMULATED
-from gradus.grading.run import QUIET, arguments
-from gradus.sandbox.limits import tasks_of_user
+from gradus.grading.items import limit_of, task_of
+from gradus.sandbox.limits import GIBIBYTE
 from gradus.submission.status import Status
 from gradus.topic import Topic
+
+MEMORY = 2 * GIBIBYTE  # beyond what the warm process holds
+LOAD_SECONDS = 5.0  # of one statement of the mutant's file
+GRACE = 5.0  # seconds beyond a case's limit: then it hangs where no signal of Python's reaches it
+LEAST_SECONDS = 5.0  # for a case of a mutant: a busy machine is slow at times
+TIMES = 20  # ... or so many times what the reference took
+FINE = (Status.PASSED.value, Status.NOT_RUN.value)
 
 
 @dataclass(frozen=True)
@@ -74,98 +76,108 @@ def grade_mutants(
         GraderError: If pytest could not collect the checks, or the reference does not pass them all.
         GradusError: If this system cannot fork.
     """
-    if not hasattr(os, "fork"):
+    if not can_fork():
         raise GradusError(
             "the audit forks a warm process for every mutant, which this system cannot do. "
-            "Run it on Linux or macOS, or in WSL."
+            "Run it on Linux, or in WSL."
         )
     torch.set_num_threads(1)  # what a grader computes while it is imported must start no others
     with tempfile.TemporaryDirectory(prefix="gradus-audit-") as folder:
-        audit = _Audit(course, topic, mutants, jobs, Path(folder), on_outcome, tick)
-        return audit.run(seed)
+        audit = _Audit(course, topic, mutants, seed, Path(folder))
+
+        def use(judge: WarmJudge) -> list[Outcome]:
+            outcomes: dict[int, Outcome] = {}
+            for graded in judge.grade(audit.jobs(judge), at_once=jobs, tick=tick):
+                number, outcome = audit.outcome(graded)
+                outcomes[number] = outcome
+                on_outcome(outcome)
+            return [outcomes[number] for number in range(len(mutants))]
+
+        return with_judge(
+            course,
+            topic.name,
+            use,
+            devices=(CPU, SIMULATED),  # CUDA cannot be used in a forked process
+            options=["--basetemp", str(Path(folder, "pytest")), "-p", "no:faulthandler"],
+        )
 
 
 class _Audit:
-    """A pytest plugin that runs the mutants where pytest would run the tests."""
+    """What is to be done for each mutant."""
 
     def __init__(
-        self,
-        course: Course,
-        topic: Topic,
-        mutants: Sequence[Mutant],
-        jobs: int,
-        folder: Path,
-        on_outcome: Callable[[Outcome], None],
-        tick: Callable[[], None],
+        self, course: Course, topic: Topic, mutants: Sequence[Mutant], seed: int, folder: Path
     ) -> None:
-        self._course, self._topic, self._mutants = course, topic, mutants
-        self._jobs, self._folder = jobs, folder
-        self._on_outcome, self._tick = on_outcome, tick
-        self._outcomes: dict[int, Outcome] = {}
+        self._reference = course.solution(topic.name)
+        self._topic, self._mutants, self._seed, self._folder = topic, mutants, seed, folder
         grader = course.grader(topic.name)
         mistakes = course.root / "tests" / "mistakes" / f"{topic.name}.py"
         self._noticing = {
             task: tasks_that_may_notice(topic, task, grader, mistakes) for task in topic.tasks
         }
-        self._failure: BaseException | None = None
-        self._ran = False
 
-    def run(self, seed: int) -> list[Outcome]:
-        """Start pytest, which comes back to `pytest_runtestloop`."""
-        words = arguments(self._course, self._topic.name, None, hidden=True, seed=seed)
-        words += ["--device", CPU, "--device", SIMULATED]  # CUDA cannot be used in a forked process
-        words += ["--basetemp", str(self._folder / "pytest"), "-p", "no:faulthandler", *QUIET]
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            pytest.main(words, plugins=[self])
-        if self._failure is not None:
-            raise self._failure
-        if not self._ran:
-            raise GraderError(
-                f"{self._course.grader(self._topic.name)}: pytest ran no check.\n"
-                f"{output.getvalue()[-2000:]}"
-            )
-        return [self._outcomes[number] for number in range(len(self._mutants))]
+    def jobs(self, judge: WarmJudge) -> Iterator[Job]:
+        """A job for each mutant, after a run of the reference that warms everything up.
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run the reference, then the mutants."""
-        if session.testsfailed or not session.items:
-            return True  # told by `run`, with pytest's words
-        self._ran = True
-        try:
-            self._grade(session)
-        except BaseException as error:  # pytest would print it; the caller is to have it
-            self._failure = error
-        return True
+        Raises:
+            GraderError: If a check does not pass for the reference.
+        """
+        items = [item for item in judge.items if item.get_closest_marker("gpu") is None]
+        seconds: dict[str, float] = {}
+        for node, case in judge.run_here(self._reference, items, seed=self._seed):
+            if case["status"] not in FINE:
+                raise GraderError(
+                    f"{case['check']} does not pass for the reference ({case['status']}); mend that "
+                    f"first.\n{case['message']}"
+                )
+            seconds[node] = case["seconds"]
+        limits = {item.nodeid: _limit(item, seconds[item.nodeid]) for item in items}
+        numbered = enumerate(self._mutants)
+        return (self._job(number, mutant, items, seconds, limits) for number, mutant in numbered)
 
-    def _grade(self, session: pytest.Session) -> None:
-        items = [item for item in session.items if item.get_closest_marker("gpu") is None]
-        collected = Collected(session.config, self._topic.name, items)
-        session.config.pluginmanager.register(collected)
-        collected.run_reference(self._course.solution(self._topic.name))
-        gc.collect()
-        gc.freeze()  # what the children never change stays shared with them
-        others = tasks_of_user(os.getuid())
-        try:
-            work = (self._work(collected, number, others) for number in range(len(self._mutants)))
-            for number, line in in_children(self._jobs, work, self._tick):
-                self._keep(number, line)
-        finally:
-            gc.unfreeze()
-
-    def _work(self, collected: Collected, number: int, others: int) -> Callable[[int], NoReturn]:
-        """What the child of one mutant does."""
-        mutant = self._mutants[number]
+    def _job(
+        self,
+        number: int,
+        mutant: Mutant,
+        items: Sequence[pytest.Item],
+        seconds: Mapping[str, float],
+        limits: Mapping[str, float],
+    ) -> Job:
+        """Cases of the mutant's own task first, quick ones before slow ones."""
         folder = self._folder / str(number)
         folder.mkdir()
         path = folder / f"{self._topic.name}.py"
         path.write_text(mutant.source(self._topic), encoding="utf-8")
-        items = collected.for_task(mutant.task, self._noticing[mutant.task])
-        return partial(grade_and_end, collected, items, path, others)
+        noticing = set(self._noticing[mutant.task])
+        chosen = [item for item in items if task_of(item) in noticing]
+        chosen.sort(key=lambda i: (task_of(i) != mutant.task, seconds[i.nodeid], i.nodeid))
+        return Job(
+            path,
+            cases=[item.nodeid for item in chosen],
+            hidden=True,
+            seed=self._seed,
+            folder=folder,
+            enough=True,
+            limits=limits,
+            statement_seconds=LOAD_SECONDS,
+            grace=GRACE,
+            memory=MEMORY,
+        )
 
-    def _keep(self, number: int, line: dict[str, Any]) -> None:
-        known = {name: line.get(name, "") for name in ("check", "task", "message")}
-        outcome = Outcome(self._mutants[number], Status(line["status"]), **known)
-        self._outcomes[number] = outcome
-        self._on_outcome(outcome)
+    def outcome(self, graded: Graded) -> tuple[int, Outcome]:
+        """What became of a mutant, and its number."""
+        assert graded.job.folder is not None
+        number = int(graded.job.folder.name)
+        mutant = self._mutants[number]
+        tasks = {check.check.name: check.check.task for check in graded.result.checks()}
+        for case in graded.cases:
+            if case["status"] not in FINE:
+                status, name = Status(case["status"]), case["check"]
+                return number, Outcome(mutant, status, name, tasks[name], case["message"])
+        return number, Outcome(mutant, Status.PASSED)
+
+
+def _limit(item: pytest.Item, seconds: float) -> float:
+    """Seconds for a case of a mutant: many times the reference's, never more than the check's own."""
+    enough = max(LEAST_SECONDS, TIMES * seconds)
+    return min(enough, limit_of(item) or enough)
