@@ -1,5 +1,6 @@
 """Grading in a process of its own, forked or started: what a submission does to it costs one check, no more."""
 
+import os
 import subprocess
 import sys
 import time
@@ -13,7 +14,17 @@ from gradus.engine.apart import SPAWN, grade_apart
 from gradus.errors import GraderError
 from gradus.grading.report import TopicResult
 from gradus.submission import time_limit
-from tests.kits import GRADER, POINTS, answers, earned, message, problems, statuses, write_kit
+from tests.kits import (
+    GRADER,
+    POINTS,
+    answers,
+    earned,
+    grade,
+    message,
+    problems,
+    statuses,
+    write_kit,
+)
 
 fcntl = pytest.importorskip("fcntl", reason="loses processes in the ways of POSIX")
 
@@ -305,3 +316,39 @@ def test_the_process_ends_with_the_one_that_supervises_it(shared_kit, tmp_path):
         supervisor.kill()
         supervisor.wait()
     assert free(tmp_path / "lock")
+
+
+def test_the_kit_may_lie_where_the_path_means_something_to_pytest(tmp_path, monkeypatch):
+    course = write_kit(tmp_path / "a [b]::c $HOME @d" / "kit")
+    folder = tmp_path / "[x]::y"
+    folder.mkdir()
+    assert earned(graded_apart(course, answers(), folder)) == POINTS
+    monkeypatch.chdir(course.root / "exercises")  # where a notebook runs
+    assert earned(grade(course, answers())) == POINTS
+    assert message(
+        graded_apart(course, answers(double="def double(x): return x"), folder),
+        "twice_every_number",
+    )
+
+
+BREAKS = (
+    "import pytest\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_logreport(report): 1 / 0\n"
+)
+
+
+def test_a_plugin_that_happens_to_be_installed_has_no_part_in_a_grade(shared_kit, tmp_path, mode):
+    site = tmp_path / "site"
+    about = site / "breaks-1.0.dist-info"
+    about.mkdir(parents=True)
+    (site / "breaks.py").write_text(BREAKS, encoding="utf-8")
+    (about / "METADATA").write_text("Name: breaks\nVersion: 1.0\n", encoding="utf-8")
+    (about / "entry_points.txt").write_text("[pytest11]\nbreaks = breaks\n", encoding="utf-8")
+    path = tmp_path / "demo.py"
+    path.write_text(answers(), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "gradus.cli", "check", "demo", "--submission", str(path)],
+        cwd=shared_kit.root, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "total        7 / 7" in done.stdout

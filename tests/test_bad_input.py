@@ -189,3 +189,26 @@ def test_characters_that_cannot_be_written_do_not_lose_the_report(kit, run_pytes
     [topic] = read_report(Path("report.json")).topics
     assert "ValueError: \\ud800" in message(topic, "twice_every_number")
     assert earned(topic) == {**POINTS, "double": 0}
+
+
+LEFT = {  # what a submission may leave behind, in its file or in a call
+    "stdout closed": "sys.stdout.close()",
+    "stderr detached": "sys.stderr = None",
+    "a low recursion limit": "sys.setrecursionlimit(40)",
+    "inference mode": "sys.mode = torch.inference_mode(); sys.mode.__enter__()",
+    "another dtype": "torch.set_default_dtype(torch.float64)",
+    "another device": "torch.set_default_device('meta')",
+    "grad mode off": "torch.set_grad_enabled(False)",
+}
+
+
+@pytest.mark.parametrize("isolated", [False, True], ids=["in-process", "isolated"])
+@pytest.mark.parametrize("left", LEFT)
+def test_what_a_submission_leaves_set_does_not_reach_the_checks(shared_kit, left, isolated):
+    there = f"import sys\n{answers()}\n{LEFT[left]}\n"
+    assert earned(grade(shared_kit, there, isolated=isolated)) == POINTS
+    if left == "grad mode off":
+        return  # it is part of what a call does, as for a function that is decorated with no_grad
+    body = f"def row_means(table):\n    {LEFT[left]}\n    return table.mean(dim=-1)"
+    in_a_call = f"import sys\n{answers(row_means=body)}\n"
+    assert earned(grade(shared_kit, in_a_call, isolated=isolated)) == POINTS

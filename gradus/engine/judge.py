@@ -65,7 +65,7 @@ class WarmJudge:
         try:
             while True:
                 while len(children) < at_once and (job := next(waiting, None)) is not None:
-                    self._start(_Run(self, job), runs, children)
+                    self._start(_Run(self, job, self.chosen(job)), runs, children)
                 if not children:
                     return
                 for child, lines in children.wait():
@@ -120,15 +120,26 @@ class WarmJudge:
         children.add(child)
 
     def chosen(self, job: Job) -> list[pytest.Item]:
-        """The cases of a job."""
+        """The cases of a job.
+
+        Raises:
+            GraderError: If there are none.
+        """
         if job.cases is not None:
             known = {item.nodeid: item for item in self.items}
-            return [known[name] for name in job.cases]
-        return [
-            item
-            for item in self.items
-            if (job.hidden or not is_hidden(item)) and (not job.tasks or task_of(item) in job.tasks)
-        ]
+            items = [known[name] for name in job.cases]
+        else:
+            items = [item for item in self.items if _is_asked(item, job)]
+        if not items:
+            raise GraderError(
+                f"{self.topic}: none of its checks is asked for (tasks: {job.tasks})."
+            )
+        return items
+
+
+def _is_asked(item: pytest.Item, job: Job) -> bool:
+    wanted = not job.tasks or task_of(item) in job.tasks
+    return wanted and (job.hidden or not is_hidden(item))
 
 
 class _Seen:
@@ -146,9 +157,8 @@ class _Seen:
 class _Run:
     """One job: what its processes have written, and what is left to be done."""
 
-    def __init__(self, judge: WarmJudge, job: Job) -> None:
-        self.job, self._judge = job, judge
-        self._items = judge.chosen(job)
+    def __init__(self, judge: WarmJudge, job: Job, items: Sequence[pytest.Item]) -> None:
+        self.job, self._judge, self._items = job, judge, items
         self._others = tasks_of_user(os.getuid()) if job.memory is not None else 0
         self._lines: list[Line] = []
         self._last: Line = {"event": ""}
@@ -157,12 +167,15 @@ class _Run:
 
     def start(self) -> Child:
         """Fork a process that goes on where the last one came to."""
-        done = {line["node"] for line in self._lines if line["event"] == "finished"}
-        items = [item for item in self._items if item.nodeid not in done]
+        items = self._left()
         self._last, self._processes = {"event": ""}, self._processes + 1
         config = self._judge.config
         work = partial(grade_and_end, config, items, self.job, tuple(self._lines), self._others)
         return fork(work, self._patience())
+
+    def _left(self) -> list[pytest.Item]:
+        done = {line["node"] for line in self._lines if line["event"] == "finished"}
+        return [item for item in self._items if item.nodeid not in done]
 
     def _patience(self) -> float:
         job = self.job
@@ -200,7 +213,7 @@ class _Run:
             )
         self._lines.append(line)
         if line["event"] == "finished":
-            self.over = self.job.enough
+            self.over = self.job.enough or not self._left()
         return line
 
     def graded(self) -> Graded:

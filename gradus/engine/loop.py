@@ -11,9 +11,18 @@ import pytest
 from gradus.course import Course
 from gradus.engine.judge import WarmJudge
 from gradus.errors import GraderError
-from gradus.grading.run import QUIET, Asked, configuration, forget_other_kits
+from gradus.grading.run import (
+    NAMED,
+    QUIET,
+    Asked,
+    configuration,
+    forget_other_kits,
+    no_other_plugins,
+    target,
+)
 
 T = TypeVar("T")
+SHOWN = [word for word in QUIET if word not in ("--color=no", "--no-header")]  # ... on a terminal
 
 
 class _Loop(Generic[T]):
@@ -64,14 +73,14 @@ def with_judge(
     """
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # else to ask for CUDA starts it
     grader = course.grader(topic)
-    words = [str(grader), f"--rootdir={course.root}", *configuration(course)]
+    words = [target(grader), *configuration(course)]
     words += ["--hidden"] if hidden else []
     words += [word for device in devices for word in ("--device", device)]
-    words += ["-q", "-p", "no:cacheprovider", "--capture=sys"] if show else QUIET
+    words += [*(SHOWN if show else QUIET), *NAMED]
     loop = _Loop(topic, use)
     forget_other_kits(grader)
     output = io.StringIO()
-    with _silent(None if show else output):
+    with _silent(None if show else output), no_other_plugins():
         pytest.main([*words, *options], plugins=[loop, Asked(grader, tasks)])
     if loop.failure is not None:
         raise loop.failure

@@ -21,7 +21,7 @@ from gradus.grading.journal import GPU_LOST, Line, read_journal
 from gradus.grading.own_process import SUPERVISOR
 from gradus.grading.report import Report
 from gradus.grading.report_file import read_report
-from gradus.grading.run import arguments, configuration
+from gradus.grading.run import NAMED, NO_OTHERS, arguments, configuration
 
 RESTARTS = 100  # each check can lose one process: more than any topic has
 END_SECONDS = 10.0  # from the report to the end of the process: it has a summary to print
@@ -49,10 +49,10 @@ def grade_spawned(
     with tempfile.TemporaryDirectory(prefix="gradus-") as folder:
         journal, result = Path(folder, "journal.jsonl"), Path(folder, "report.json")
         words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        words += [f"--rootdir={course.root}", *configuration(course)]
+        words += [*configuration(course, course.root), *NAMED]
         words += arguments(
             course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed,
-            devices=devices, limit=limit,
+            devices=devices, limit=limit, cwd=course.root,
         )  # fmt: skip
         words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
         words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
@@ -80,7 +80,12 @@ def _supervise(
 
     With the report all is said: a process that student code keeps from ending is not waited for.
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        **NO_OTHERS,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     environment[SUPERVISOR] = str(os.getpid())
     with tempfile.TemporaryFile() as sink:
         process = subprocess.Popen(

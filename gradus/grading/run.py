@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ QUIET = (
     *("-p", "no:cacheprovider", "-p", "no:logging"),
     *("-p", "no:unraisableexception", "-p", "no:threadexception"),
 )  # words for pytest's command line, where it runs inside another program
+# What a grade needs, and nothing else that happens to be installed: some plugins lose reports or time limits.
+NAMED = ("-p", "pytest_timeout", "-p", "gradus.grading.plugin")
+NO_OTHERS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def arguments(
@@ -34,9 +38,10 @@ def arguments(
     seed: int = 0,
     devices: Iterable[str] = (),
     limit: float | None = None,
+    cwd: Path | None = None,
 ) -> list[str]:
-    """pytest's command-line arguments for one topic."""
-    words = [str(course.grader(topic)), "--gradus-seed", str(seed)]
+    """pytest's command-line arguments for one topic; it runs in `cwd`, or where this process does."""
+    words = [target(course.grader(topic), cwd), "--gradus-seed", str(seed)]
     words += ["--submission", str(submission)] if submission is not None else []
     words += ["--hidden"] if hidden else []
     words += ["--isolated"] if isolated else []
@@ -48,10 +53,19 @@ def arguments(
     return words
 
 
-def configuration(course: Course) -> list[str]:
-    """The kit's own pytest settings, whatever the working folder is."""
+def target(path: Path, cwd: Path | None = None) -> str:
+    """A path as pytest takes it: relative, since `::`, `[` and `$` in a folder's name mean something to it."""
+    try:
+        return os.path.relpath(path, cwd or Path.cwd())
+    except ValueError:  # on another drive
+        return str(path)
+
+
+def configuration(course: Course, cwd: Path | None = None) -> list[str]:
+    """The kit as pytest's root, with its own settings, whatever the working folder is."""
     settings = course.root / "pyproject.toml"
-    return ["-c", str(settings)] if settings.exists() else []
+    words = ["-c", target(settings, cwd)] if settings.exists() else []
+    return [f"--rootdir={target(course.root, cwd)}", *words]
 
 
 class Asked:
@@ -92,6 +106,20 @@ class _Given:
             self.report = config.stash[SESSION].results.report()
 
 
+@contextlib.contextmanager
+def no_other_plugins() -> Iterator[None]:
+    """Let pytest load no plugin because it is installed."""
+    kept = {name: os.environ.get(name) for name in NO_OTHERS}
+    os.environ.update(NO_OTHERS)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
 def _unasked(grader: Path, tasks: Iterable[str]) -> frozenset[str]:
     """Checks of other tasks than these; none where a task is unknown, which pytest is to tell."""
     with contextlib.suppress(GraderError):  # that too
@@ -113,10 +141,10 @@ def _torch_undisturbed() -> Iterator[None]:
     """Give back torch's random numbers and settings: a notebook goes on with them."""
     import torch
 
-    from gradus.submission.settings import torch_settings_kept
+    from gradus.submission.settings import settings_kept
 
     devices = list(range(torch.cuda.device_count()))
-    with torch_settings_kept(), torch.random.fork_rng(devices):
+    with settings_kept(), torch.random.fork_rng(devices):
         yield
 
 
@@ -157,13 +185,13 @@ def grade_here(
     words = arguments(
         course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed
     )
-    words += QUIET
+    words += [*QUIET, *NAMED]
     words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
     words += options
     forget_other_kits(course.grader(topic))
     output = io.StringIO()
     redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)
-    with redirected[0], redirected[1], _torch_undisturbed():
+    with redirected[0], redirected[1], _torch_undisturbed(), no_other_plugins():
         code = pytest.main(words, plugins=[given, Asked(course.grader(topic), tasks), *plugins])
     if code == pytest.ExitCode.INTERNAL_ERROR:  # and so checks that should have run did not
         raise GraderError(

@@ -40,7 +40,7 @@ from gradus.submission.calls import StudentError, Submission, access_of
 from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
 from gradus.submission.gpu import gpu_is_lost
 from gradus.submission.raised import raised
-from gradus.submission.settings import torch_settings_kept
+from gradus.submission.settings import settings_kept
 from gradus.submission.status import Status
 
 _running: list[str] = []  # node ids of the checks that run in this process now
@@ -107,7 +107,7 @@ class GradingSession:
         with ExitStack() as stack:
             with (
                 capture.item_capture("setup", item) if capture else nullcontext(),
-                torch_settings_kept(),
+                settings_kept(),
             ):
                 loaded = self.submissions.load(item)  # a module is loaded once, for all devices
                 stack.enter_context(present(item, loaded.filenames))
@@ -125,7 +125,7 @@ class GradingSession:
             self.random_of(item, TORCH).seed()
         )  # students' own layers draw from it, and may see it
         try:
-            with exits_intercepted(), torch_settings_kept():
+            with exits_intercepted(), settings_kept():
                 yield
         finally:
             del self._current[item.nodeid]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.utils.checkpoint
 import torch.utils.data
+from torch.utils import _device
 from torch.utils._device import DeviceContext
 
 from gradus.simulated_gpu import (
@@ -41,7 +42,7 @@ def simulated_gpu(filenames: Collection[str] = ()) -> Iterator[SimulatedGPU]:
         filenames: The student's files: an error says which of their lines made a tensor.
     """
     gpu = SimulatedGPU(filenames)
-    default = torch.get_default_device()
+    default = _device.CURRENT_DEVICE
     with contextlib.ExitStack() as stack:
         parts = (cuda_api, parallel, backward)
         changes = chain.from_iterable(part.replacements(gpu) for part in parts)
@@ -56,7 +57,7 @@ def simulated_gpu(filenames: Collection[str] = ()) -> Iterator[SimulatedGPU]:
             yield gpu
         finally:
             ACTIVE.remove(gpu)
-            if torch.get_default_device() != default:
+            if default != _device.CURRENT_DEVICE:
                 torch.set_default_device(default)
 
 

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from gradus.submission.copies import copies
 from gradus.submission.describe import describe, describe_call
 from gradus.submission.loader import Loaded
+from gradus.submission.settings import StudentSettings
 from gradus.submission.status import Status
 
 
@@ -63,6 +64,7 @@ class Access:
     def __init__(self, loaded: Loaded, *, lends: bool = False) -> None:
         self.loaded, self.lends = loaded, lends
         self.last_call: CallRecord | None = None
+        self.settings = StudentSettings()
         self._signatures: dict[int, tuple[Any, inspect.Signature | None]] = {}
 
     def renew_if_gpu_is_lost(self) -> None:
@@ -119,7 +121,9 @@ class Submission:
         names as attributes, and `args` are copies. A probe returns data, never a verdict.
         """
         self._access.last_call = None
-        return function(_Student(self._access), *copies(args, probe=True, lend=self._access.lends))
+        words = copies(args, probe=True, lend=self._access.lends)
+        with self._access.settings.in_force():
+            return function(_Student(self._access), *words)
 
 
 def access_of(submission: Submission) -> Access:
@@ -180,7 +184,8 @@ class StudentFunction:
         record = CallRecord(text)
         self._access.last_call = record
         self._require_signature(args, kwargs)
-        result = self._target(*args, **kwargs)
+        with self._access.settings.in_force():
+            result = self._target(*args, **kwargs)
         record.returned = describe(result)
         return result
 

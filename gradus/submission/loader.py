@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -22,6 +23,7 @@ from gradus.submission.reading import (
     read_source,
     show_path,
 )
+from gradus.submission.settings import StudentSettings
 from gradus.submission.stand_ins import checks_idle, stand_ins
 from gradus.submission.statements import Compiler
 from gradus.submission.status import Problem, Status
@@ -94,14 +96,16 @@ def load_submission(
         sys.path.append(folder)  # helper files beside the submission
     loaded.stand_ins = stand_ins(loaded.module, loaded.filenames)
     vars(loaded.module).update(loaded.stand_ins)
-    compiler, limit = Compiler(), CELL_SECONDS if seconds is None else seconds
+    limit = CELL_SECONDS if seconds is None else seconds
+    run = partial(_run_statement, loaded.module, StudentSettings(), limit, keyboard)
+    compiler = Compiler()
     with warnings.catch_warnings():
         warnings.simplefilter(
             "default"
         )  # a warning is no wrong answer, whatever pytest's settings are
         with checks_idle():
             for piece in pieces:
-                _run_piece(loaded, piece, compiler, limit, before, lost or {}, keyboard)
+                _run_piece(loaded, piece, compiler, run, before, lost or {})
     return loaded
 
 
@@ -122,10 +126,9 @@ def _run_piece(
     loaded: Loaded,
     piece: Piece,
     compiler: Compiler,
-    seconds: float,
+    run: Callable[[CodeType], tuple[Status, str] | None],
     before: Callable[[str], None],
     lost: Mapping[str, str],
-    keyboard: bool,
 ) -> None:
     loaded.filenames.add(piece.filename)
     if piece.filename not in linecache.cache:
@@ -140,21 +143,17 @@ def _run_piece(
             continue
         place = statement.place
         before(place)
-        problem = (
-            (Status.ERROR, lost[place])
-            if place in lost
-            else _run_statement(loaded.module, statement.code, seconds, keyboard)
-        )
+        problem = (Status.ERROR, lost[place]) if place in lost else run(statement.code)
         if problem is not None:
             kind, message = problem
             loaded.problems.append(Problem(place, shortened(message), statement.names, kind))
 
 
 def _run_statement(
-    module: ModuleType, code: CodeType, seconds: float, keyboard: bool
+    module: ModuleType, settings: StudentSettings, seconds: float, keyboard: bool, code: CodeType
 ) -> tuple[Status, str] | None:
     try:
-        with exits_intercepted(), time_limit(seconds):
+        with exits_intercepted(), settings.in_force(), time_limit(seconds):
             exec(code, vars(module))  # running the student's module is what this is for
     except LoadTimeout:
         return Status.TIMEOUT, f"ran longer than {seconds:g} s while the file was loaded; left out"

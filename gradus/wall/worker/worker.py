@@ -19,7 +19,7 @@ from gradus.submission.calls import Access, StudentFunction, Submission
 from gradus.submission.exits import exits_intercepted
 from gradus.submission.gpu import gpu_is_lost, limited_memory
 from gradus.submission.loader import load_submission
-from gradus.submission.settings import seed_for_loading, torch_settings_kept
+from gradus.submission.settings import seed_for_loading, settings_kept
 from gradus.wall.wire.channel import Channel, ChannelClosed
 from gradus.wall.wire.decode import Decoder
 from gradus.wall.wire.exceptions import describe_exception
@@ -83,7 +83,7 @@ class Worker(Operations, Peer):
         os.chdir(folder)
         sys.path[:0] = about["import_from"]
         seed_for_loading()
-        with torch_settings_kept():
+        with settings_kept():
             loaded = load_submission(
                 folder / about["file"],
                 about["topic"],
@@ -101,7 +101,7 @@ class Worker(Operations, Peer):
     def begin(self, simulated: bool, on_gpu: bool) -> None:
         """A new check: settings are as at the start, and objects of the last one are gone."""
         self._of_check.close()
-        self._of_check.enter_context(torch_settings_kept())
+        self._of_check.enter_context(settings_kept())
         if simulated:
             self._of_check.enter_context(simulated_gpu(self.filenames))
         if on_gpu:
@@ -111,6 +111,7 @@ class Worker(Operations, Peer):
         self._buffers.clear()
         if self._access is not None:
             self._access.last_call = None
+            self._access.settings.forget()
 
     def do_gpu_is_lost(self) -> bool:
         """Whether a real GPU no longer answers this process."""
