@@ -65,6 +65,20 @@ def test_the_untouched_stub_earns_nothing_and_shows_todo(topic):
     assert {check.status for check in result.checks()} == {Status.TODO}
 
 
+UNUSABLE = {"no file": None, "an empty file": "", "nothing of the topic": "answer = 42\n"}
+
+
+@pytest.mark.parametrize("isolated", [False, True], ids=["in-process", "isolated"])
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_file_without_the_answers_earns_nothing(topic, tmp_path, what, isolated):
+    path = tmp_path / f"{topic.name}.py"
+    if UNUSABLE[what] is not None:
+        path.write_text(UNUSABLE[what], encoding="utf-8")
+    result = grade_here(COURSE, topic.name, path, hidden=True, isolated=isolated)
+    assert result.earned == 0
+    assert {check.status for check in result.checks()} == {Status.ERROR}
+
+
 def test_the_grader_runs_the_students_own_code_in_every_check(topic, tmp_path):
     text = "class MyOwn(BaseException): pass\n" + topic.stub
     for task in topic.tasks:

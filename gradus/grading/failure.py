@@ -30,13 +30,21 @@ class Verdict:
     cause: str = ""  # the line of student code that raised or hung: told once for a task
 
 
+class NotTried(Exception):
+    """A case that is lost before it begins. A fixture raises it: of other exceptions pytest is not rid."""
+
+    def __init__(self, message: str, kind: Status = Status.ERROR) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 def judge(error: BaseException, submission: Submission) -> Verdict:
     """Classify what a check raised."""
     came = raised(error, access_of(submission).loaded.filenames)
     frames = came.frames
     record = access_of(submission).last_call
     called = ("called", record.text) if record else ("", "")
-    if isinstance(error, StudentError):
+    if isinstance(error, StudentError | NotTried):
         kind = error.kind if error.kind in (Status.TODO, Status.TIMEOUT) else Status.ERROR
         return Verdict(kind, (("problem", str(error)),))
     if isinstance(error, ProcessLost):

@@ -16,6 +16,7 @@ from gradus.checks.thresholds import read_thresholds
 from gradus.grading.commands import Commands, hint
 from gradus.grading.devices import CPU, SIMULATED, case_of, present, without_device
 from gradus.grading.failure import (
+    NotTried,
     Verdict,
     judge,
     message_text,
@@ -36,7 +37,7 @@ from gradus.grading.report import Check
 from gradus.grading.results import Results
 from gradus.grading.stash import CASES
 from gradus.grading.submissions import Submissions
-from gradus.submission.calls import StudentError, Submission, access_of
+from gradus.submission.calls import Submission, access_of
 from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
 from gradus.submission.gpu import gpu_is_lost
 from gradus.submission.raised import raised
@@ -87,9 +88,7 @@ class GradingSession:
         """Around everything that pytest does with one check."""
         _running.append(item.nodeid)
         known: Any = item
-        known.repr_failure = (
-            no_traceback  # ours takes its place, and pytest's costs 0.1 s a failure
-        )
+        known.repr_failure = no_traceback  # pytest's costs 0.1 s a failure
         try:
             with self._prepared(item):
                 yield
@@ -149,15 +148,13 @@ class GradingSession:
         """What the check's `submission` fixture hands out.
 
         Raises:
-            StudentError: If another case of the check ran out of time or lost its process: the check's
+            NotTried: If another case of the check ran out of time or lost its process: the check's
                 points are lost already.
         """
         if (str(item.path), check_of(item).name) in self._lost:
-            raise StudentError("not run: another case of this check was lost with its process")
+            raise NotTried("not run: another case of this check was lost with its process")
         if (str(item.path), check_of(item).name, Status.TIMEOUT.value) in self._told:
-            raise StudentError(
-                "not run: another case of this check ran out of time", Status.TIMEOUT
-            )
+            raise NotTried("not run: another case of this check ran out of time", Status.TIMEOUT)
         return self._current[item.nodeid]
 
     def require_gpu(self, case: str) -> None:

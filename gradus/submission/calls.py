@@ -19,8 +19,11 @@ from gradus.submission.settings import StudentSettings
 from gradus.submission.status import Status
 
 
-class StudentError(Exception):
-    """The student's code cannot be used: a name is missing, or its signature does not take the call."""
+class StudentError(BaseException):
+    """The student's code cannot be used: a name is missing, or its signature does not take the call.
+
+    No `except Exception` of a check may take it for the exception that the check is there to see.
+    """
 
     def __init__(self, message: str, kind: Status = Status.ERROR) -> None:
         super().__init__(message)

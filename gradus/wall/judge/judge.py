@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from gradus.simulated_gpu.active import active
+from gradus.submission.calls import StudentError
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised
 from gradus.wall.judge.budget import Budget
@@ -85,7 +86,7 @@ class Judge(Sending):
             if hasattr(error, "raised_elsewhere"):
                 raise  # a TimeoutError of the student's own
             raise self.loses(error) from None
-        except SubmissionExit:
+        except (SubmissionExit, StudentError):
             raise
         except BaseException as error:
             if not isinstance(error, Exception) and self._depth == 1:
@@ -194,7 +195,7 @@ class Judge(Sending):
 
     def hides(self, error: BaseException) -> bool:
         """A time limit or a person's Ctrl+C ends the judge's own work."""
-        return not isinstance(error, Exception) or isinstance(error, WireError)
+        return not isinstance(error, Exception | StudentError) or isinstance(error, WireError)
 
     def note(self, kind: Any, value: Any) -> bool:
         """The worker tells which statement it runs."""
