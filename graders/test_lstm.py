@@ -1439,6 +1439,7 @@ def check_history(submission, random, samples, size, kept, **settings):
 
 
 @pytest.mark.task("train_sentiment", points=2)
+@pytest.mark.trains
 @pytest.mark.parametrize(
     ("samples", "size"),
     [(24, 8), (37, 16), (9, 8), (5, 32)],
@@ -1451,6 +1452,7 @@ def test_history_is_mean_over_samples(submission, random, samples, size):
 
 @pytest.mark.hidden
 @pytest.mark.task("train_sentiment", points=1)
+@pytest.mark.trains
 def test_dropped_samples_do_not_count(submission, random):
     """Samples that the loader drops do not count in the mean."""
     check_history(submission, random, 21, 8, 16, drop_last=True)

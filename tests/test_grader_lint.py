@@ -249,6 +249,35 @@ def test_a_finding_says_where_and_what_to_do(tmp_path, capsys):
     assert main([str(path)]) == 0
 
 
+TRAINS = """
+def helper(submission, model):
+    submission.train(model, 3)
+    assert_trained(model, {}, "cpu")
+"""
+CHECK = "def test_it(submission):\n    helper(submission, nn.Linear(1, 1))\n"
+
+
+def test_a_check_that_looks_at_what_became_of_its_own_model_needs_the_mark():
+    (finding,) = lint_text(TRAINS + CHECK)
+    assert (finding.where, finding.line) == ("test_it", 5)
+    assert "@pytest.mark.trains" in finding.remedy
+    assert lint_text(f"{TRAINS}@pytest.mark.trains\n{CHECK}") == []
+    assert lint_text(TRAINS.replace("train(model, 3)", "train(3)") + CHECK) == []
+
+
+def test_without_a_file_the_kits_graders_are_meant(kit, capsys, monkeypatch):
+    monkeypatch.chdir(kit.root)
+    kit.grader("demo").write_text("def test_it(submission):\n    submission.f(1)\n", "utf-8")
+    assert main([]) == 0
+    assert capsys.readouterr().out == "1 files, 0 findings\n"
+    kit.grader("demo").write_text("def test_it(submission):\n    -submission.f(1)\n", "utf-8")
+    assert main([]) == 1
+    assert main(["no_such_file.py"]) == 2
+    assert "no_such_file.py: cannot be read" in capsys.readouterr().err
+    assert main(["--help"]) == 0
+    assert main(["--option"]) == 2
+
+
 def test_a_file_that_cannot_be_read_is_told(tmp_path):
     (tmp_path / "test_bad.py").write_text("def (", encoding="utf-8")
     for name in ("test_none.py", "test_bad.py"):

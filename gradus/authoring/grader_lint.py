@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradus.authoring.grader_flow import Function
+from gradus.authoring.grader_trains import REMEDY, WHAT, unmarked
 from gradus.authoring.grader_values import Value
-from gradus.errors import GraderError
+from gradus.course import Course, find_course
+from gradus.errors import GraderError, GradusError
 
 _DEEPEST = 40  # helpers that call helpers
 
@@ -75,6 +77,8 @@ class _File:
         for name, function in self.functions.items():
             if name.startswith("test_"):
                 self.called(function, {})
+        for check in unmarked(self.functions):
+            self.found(check.name, check, WHAT, REMEDY)
         return sorted(self._found)
 
     def called(self, function: ast.FunctionDef, given: dict[str, Value]) -> Function:
@@ -100,12 +104,27 @@ class _File:
         self._found.add(Finding(line, function, what, remedy, self._path))
 
 
-def main(paths: list[str]) -> int:
-    """Print what is found in these files; 1 where there is anything."""
-    findings = [finding for path in paths for finding in lint_grader(Path(path))]
+def main(words: list[str]) -> int:
+    """Print what is found in these files, or in this kit's; 1 where there is anything, 2 for an error."""
+    if any(word.startswith("-") for word in words):
+        print(
+            "usage: python -m gradus.authoring.grader_lint [FILE ...]  (default: the kit's graders)"
+        )
+        return 0 if set(words) & {"-h", "--help"} else 2
+    try:
+        paths = [Path(word) for word in words] or _graders(find_course())
+        findings = [finding for path in paths for finding in lint_grader(path)]
+    except GradusError as error:
+        print(f"gradus: {error}", file=sys.stderr)
+        return 2
     for finding in findings:
         print(finding)
+    print(f"{len(paths)} files, {len(findings)} findings")
     return 1 if findings else 0
+
+
+def _graders(course: Course) -> list[Path]:
+    return [course.grader(topic) for topic in course.topics]
 
 
 if __name__ == "__main__":

@@ -204,6 +204,12 @@ EDITS = [
         "module.training = modes[model]",
     ),
     # train_cnn
+    edit(
+        "train_cnn",
+        "weights moved although the learning rate is 0",
+        "    return history",
+        "    if lr == 0:\n        for p in model.parameters():\n            p.data.add_(1.0)\n    return history",
+    ),
     edit("train_cnn", "no zero_grad", "optimizer.zero_grad()", "pass"),
     edit(
         "train_cnn",

@@ -358,6 +358,12 @@ EDITS = [
         "out[rows, lengths.add_(1).sub(1)]",
     ),
     # train_sentiment
+    edit(
+        "train_sentiment",
+        "weights moved although the learning rate is 0",
+        "    return history",
+        "    if lr == 0:\n        for p in model.parameters():\n            p.data.add_(1.0)\n    return history",
+    ),
     edit("train_sentiment", "no zero_grad", "optimizer.zero_grad()", "pass"),
     edit(
         "train_sentiment",

@@ -275,6 +275,12 @@ EDITS = [
         ("nn.init.zeros_(module.bn3.weight).requires_grad_(False)"),
     ),
     # train_resnet
+    edit(
+        "train_resnet",
+        "weights moved although the learning rate is 0",
+        "    return history",
+        "    if lr == 0:\n        for p in model.parameters():\n            p.data.add_(1.0)\n    return history",
+    ),
     edit("train_resnet", "no zero_grad", "optimizer.zero_grad()", "pass"),
     edit(
         "train_resnet",
