@@ -220,4 +220,22 @@ def test_a_run_that_insists_on_the_sandbox_stops_without_one(pytester, shared_ki
 def test_a_limit_that_is_no_time_is_refused(pytester, shared_kit):
     done = pytester.runpytest_subprocess(str(shared_kit.grader("demo")), "--limit", "-3")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["*argument --limit: invalid seconds value: '-3'*"])
+    done.stderr.fnmatch_lines(["*--limit: a number of seconds above 0, such as 600; got '-3'*"])
+
+
+def test_a_limit_without_the_wall_is_told_and_not_ignored(pytester, shared_kit):
+    done = pytester.runpytest_subprocess(str(shared_kit.grader("demo")), "--limit", "3")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*--limit is for submissions behind the wall: add --isolated*"])
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_link_is_not_followed(shared_kit, tmp_path, what):
+    """Unlike in-process, where it is the student's own machine."""
+    right = shared_kit.solution("demo")
+    link = tmp_path / ("demo.py" if what == "file" else "handed in")
+    link.symlink_to(right if what == "file" else right.parent)
+    assert grade_here(shared_kit, "demo", link).earned > 0
+    result = grade_here(shared_kit, "demo", link, isolated=True)
+    assert result.earned == 0
+    assert "is a link" in result.problems[0].message

@@ -10,7 +10,7 @@ from gradus.grading.grader_file import without_hidden
 from gradus.topic import Topic
 
 CONFIG = '''\
-"""nbgrader's settings for this gradus course. Written by `gradus course`; yours to edit."""
+"""nbgrader's settings for this gradus course. `gradus course` wrote it, and replaces it when run again."""
 
 from nbgrader.preprocessors import (
     AssignLatePenalties,

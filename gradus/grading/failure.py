@@ -28,6 +28,7 @@ class Verdict:
     lines: tuple[tuple[str, str], ...]
     certain: bool = True
     cause: str = ""  # the line of student code that raised or hung: told once for a task
+    anywhere: bool = False  # whether the cause is the same for all tasks: told once
 
 
 class NotTried(Exception):
@@ -46,7 +47,7 @@ def judge(error: BaseException, submission: Submission) -> Verdict:
     called = ("called", record.text) if record else ("", "")
     if isinstance(error, StudentError | NotTried):
         kind = error.kind if error.kind in (Status.TODO, Status.TIMEOUT) else Status.ERROR
-        return Verdict(kind, (("problem", str(error)),))
+        return Verdict(kind, (("problem", str(error)),), cause=str(error), anywhere=True)
     if isinstance(error, ProcessLost):
         return Verdict(Status.ERROR, (("problem", str(error)),))
     if isinstance(error, GraderError):

@@ -1,5 +1,6 @@
 """What `pytest` takes on its command line in a kit. Light: loaded wherever gradus is installed."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,14 @@ def seconds(text: str) -> float:
     """A positive number of seconds.
 
     Raises:
-        ValueError: If it is none.
+        argparse.ArgumentTypeError: If it is none.
     """
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"a number of seconds above 0, such as 600; got {text!r}")
     return number
 
 
@@ -53,7 +57,7 @@ def add_options(group: pytest.OptionGroup) -> None:
         help="The same, and stop where this system has no whole sandbox (gradus doctor tells why).",
     )  # fmt: skip
     group.addoption(
-        "--limit", type=seconds, default=600.0, metavar="SECONDS",
+        "--limit", type=seconds, metavar="SECONDS",
         help="With --isolated: what one submission may take in all, loads and checks (default: 600).",
     )  # fmt: skip
     for name in ("--gradus-journal", "--gradus-workdir"):

@@ -42,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     lacking = problem(config.getoption("--device"))
     if lacking:
         raise pytest.UsageError(lacking)
+    if config.getoption("--limit") is not None and not config.getoption("--isolated"):
+        raise pytest.UsageError(
+            "--limit is for submissions behind the wall: add --isolated, or leave it out."
+        )
     config.pluginmanager.register(_Results(config), "gradus-results")
     if config.getoption("--gradus-journal") is not None:
         from gradus.grading.own_process import end_with_supervisor

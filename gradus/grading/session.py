@@ -234,9 +234,7 @@ class GradingSession:
             "seconds": round(seconds, 3),
             "of": self.config.stash[CASES][item.path, check.name],
             "unloaded": bool(loaded.problems) and not loaded.names(),
-            "problems": [
-                [p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems
-            ],
+            "problems": [p.as_data() for p in loaded.problems],
             "submission": loaded.shown,
             "sha256": loaded.sha256,
             "isolation": self.submissions.reached(),
@@ -245,7 +243,8 @@ class GradingSession:
     def _told_before(self, grader: Path, check: Check, verdict: Verdict) -> bool:
         """Whether this run has told the same already: of the check, or of the line that is the cause."""
         same = {(str(grader), check.name, verdict.status.value)}
-        same |= {(str(grader), check.task, verdict.cause)} if verdict.cause else set()
+        task = "" if verdict.anywhere else check.task
+        same |= {(str(grader), task, verdict.cause)} if verdict.cause else set()
         before = bool(same & self._told)
         self._told |= same
         return before

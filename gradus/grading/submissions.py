@@ -96,12 +96,13 @@ class Submissions:
     def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
         """The process that holds a check's submission, or the reference."""
         from gradus.grading.isolation import level_of
+        from gradus.wall.judge.budget import SECONDS
         from gradus.wall.judge.wall import Wall
 
         if self._wall is None:
             self._wall = Wall(
                 self.course_of(item).root,
-                limit=self.config.getoption("--limit"),
+                limit=self.config.getoption("--limit") or SECONDS,
                 level=level_of(self.config),
             )
         return self._wall.host(self._source(item, reference))
@@ -118,7 +119,8 @@ class Submissions:
             alone = chosen is not None and not chosen.is_dir() and workdir is None
             folder = None if reference or alone else workdir or path.parent
             shown = show_path(path, workdir)
-            self._sources[topic, reference] = Source(path, topic, shown, folder)
+            known = Source(path, topic, shown, folder, handed_in=reference is None)
+            self._sources[topic, reference] = known
         return self._sources[topic, reference]
 
     def reached(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class Status(str, Enum):
@@ -32,3 +33,7 @@ class Problem:
     message: str
     names: tuple[str, ...] = ()  # functions and classes that are missing because of it
     kind: Status = Status.ERROR
+
+    def as_data(self) -> list[Any]:
+        """Plain data, for JSON."""
+        return [self.where, self.message, list(self.names), self.kind.value]

@@ -17,7 +17,6 @@ from gradus.simulated_gpu.active import active
 from gradus.submission.calls import StudentError
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.loader import Loaded
-from gradus.submission.reading import read_source
 from gradus.submission.status import Problem, Status
 from gradus.submission.time_limit import CELL_SECONDS
 from gradus.wall.judge.budget import SECONDS, Budget
@@ -147,7 +146,7 @@ class Host:
         source = self._source
         self.known.clear()
         try:
-            data = read_source(source.path, source.topic, source.shown)
+            data = source.read()
         except SubmissionError as error:
             self._give_up(str(error))
             return

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradus.errors import SubmissionError
+from gradus.submission.reading import read_source
+
 MOST_FILES = 2_000
 MOST_BYTES = 64 << 20  # of the files that are handed in together
 
@@ -16,12 +19,30 @@ class Source:
         topic: Its topic.
         shown: What messages call the file.
         folder: Handed in with the file: the student's code may read what lies there. None: the file alone.
+        handed_in: Whether it is somebody else's; the reference is not.
     """
 
     path: Path
     topic: str
     shown: str
     folder: Path | None = None
+    handed_in: bool = True
+
+    def read(self) -> bytes:
+        """The bytes of the file.
+
+        Raises:
+            SubmissionError: If it is a link, or as `read_source` does.
+        """
+        linked = [
+            path for path in (self.folder, self.path) if path is not None and path.is_symlink()
+        ]
+        if linked and self.handed_in:
+            raise SubmissionError(
+                f"{linked[0].name} is a link, and a link shows what it leads to: behind the wall it is not "
+                "followed. Put the file itself there."
+            )
+        return read_source(self.path, self.topic, self.shown)
 
 
 def files_beside(source: Source) -> dict[str, bytes]:

@@ -95,7 +95,7 @@ class Worker(Operations, Peer):
         self.filenames = loaded.filenames
         self._access = Access(loaded)
         self._submission = Submission(self._access)
-        problems = [[p.where, p.message, list(p.names), p.kind.value] for p in loaded.problems]
+        problems = [problem.as_data() for problem in loaded.problems]
         return [problems, loaded.names(), sorted(loaded.filenames)]
 
     def begin(self, simulated: bool, on_gpu: bool) -> None:
