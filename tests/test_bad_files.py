@@ -1,5 +1,7 @@
 """Files that cannot be read, or only in part: what is left is graded, and the message tells what is not."""
 
+import os
+
 import nbformat
 import pytest
 
