@@ -352,3 +352,23 @@ def test_a_plugin_that_happens_to_be_installed_has_no_part_in_a_grade(shared_kit
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "total        7 / 7" in done.stdout
+
+
+CRASHES = '''
+import ctypes
+
+def test_x(submission):
+    """double is tried."""
+    if submission.double(1) != 2:
+        raise RuntimeError("where even the check does not know")
+    ctypes.CDLL(None)._exit(0)
+'''
+
+
+def test_a_process_that_the_reference_ends_is_no_students_loss(kit, tmp_path):
+    grader = GRADER + CRASHES.replace("def test_x", '@pytest.mark.task("double")\ndef test_x')
+    kit.grader("demo").write_text(grader, encoding="utf-8")
+    result = graded_apart(kit, answers(double="def double(x): return 3 * x"), tmp_path)
+    assert statuses(result)["x"] == "broken"
+    assert "tried on the reference, and that ended or hung the process" in message(result, "x")
+    assert result.complete

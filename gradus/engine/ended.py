@@ -50,6 +50,12 @@ class Ended:
         if last["event"] == "loading":
             why = f"{self.words()}; left out"
             return {"event": "lost place", "place": last["place"], "why": why}
+        if last["event"] == "reference":
+            return {
+                "event": "finished",
+                "node": last["node"],
+                "data": {**last["data"], "lost": True},
+            }
         if last["event"] == "started":
             return {"event": "finished", "node": last["node"], "data": self._lost(last["data"])}
         return None
@@ -67,7 +73,7 @@ def patience(
 ) -> float:
     """Seconds until a process that wrote this line last has to write the next one."""
     more = GRACE_SECONDS if grace is None else grace
-    if last["event"] == "started":
+    if last["event"] in ("started", "reference"):
         return float(last["limit"]) + more
     if last["event"] == "loading":
         return (time_limit.CELL_SECONDS if statement_seconds is None else statement_seconds) + more

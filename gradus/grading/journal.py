@@ -70,6 +70,10 @@ class Journal:
         """A case is about to run; `data` is what stands for it if this is the last that is heard of it."""
         self.write("started", node=node, limit=limit, data=data)
 
+    def reference(self, node: str, limit: float, data: dict[str, Any]) -> None:
+        """The check of a case is about to be tried on the reference; what is lost now is not the student's."""
+        self.write("reference", node=node, limit=limit, data=data)
+
     def finish(self, node: str, data: dict[str, Any]) -> None:
         """A case was judged."""
         if node not in self._known:

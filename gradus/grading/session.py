@@ -32,7 +32,7 @@ from gradus.grading.items import (
     shorten_output,
 )
 from gradus.grading.journal import GPU_LOST, Journal
-from gradus.grading.reference import reference_passes
+from gradus.grading.reference import LOST, SECONDS, reference_passes
 from gradus.grading.report import Check
 from gradus.grading.results import Results
 from gradus.grading.stash import CASES
@@ -201,6 +201,8 @@ class GradingSession:
             if isinstance(call.excinfo.value, ProcessLost):
                 self._lost.add((str(item.path), check.name))
             if not verdict.certain:
+                broken = self._data(item, Verdict(Status.BROKEN, LOST), call.duration)
+                self.journal.reference(item.nodeid, SECONDS, broken)
                 verdict = with_reference_verdict(
                     verdict, reference_passes(item, self.submissions, self.random_of(item))
                 )
