@@ -1,6 +1,7 @@
 """What a forked child does: grade one answer, tell the warm judge every step, end."""
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -57,6 +58,7 @@ def _become_child(job: Job, others: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
+    faulthandler.disable()  # its stacks are those of pytest and gradus; the message says what happened
     sys.dont_write_bytecode = True
     sys.path[:] = [
         folder for folder in sys.path if folder

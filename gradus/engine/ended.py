@@ -62,8 +62,9 @@ class Ended:
 
     def _lost(self, data: dict[str, Any]) -> dict[str, Any]:
         """The result of a case whose process was lost."""
-        title, *rest = data["message"].splitlines()
-        message = "\n".join([title, f"  problem  {self.words()}", *rest])
+        lines = data["message"].splitlines()  # a title, which may take several, and then labels
+        place = next((n for n, line in enumerate(lines) if line.startswith("  ")), len(lines))
+        message = "\n".join([*lines[:place], f"  problem  {self.words()}", *lines[place:]])
         status = Status.TIMEOUT if self.hung or self.endless else Status.ERROR
         return {**data, "status": status.value, "message": message, "lost": True}
 

@@ -77,7 +77,7 @@ class GradingSession:
         self.results = Results(self.journal, hidden=hidden, seed=seed)
         past = [data for _, data in self.journal.finished()]
         self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
-        self._told: set[tuple[str, str, str]] = set()
+        self._told = {(*lost, Status.ERROR.value) for lost in self._lost}  # by an earlier process
         self._lost_gpu = ""  # the check that the GPU was lost in
         torchvision_ops.install()
         dynamo_later.install()
