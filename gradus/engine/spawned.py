@@ -49,6 +49,10 @@ def grade_spawned(
     with tempfile.TemporaryDirectory(prefix="gradus-") as folder:
         journal, result = Path(folder, "journal.jsonl"), Path(folder, "report.json")
         words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        words += [
+            "-p",
+            "no:faulthandler",
+        ]  # its stacks are those of pytest; the message says what happened
         words += [*configuration(course, course.root), *NAMED]
         words += arguments(
             course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed,
