@@ -406,3 +406,10 @@ def test_what_a_crash_looks_like(shared_kit, tmp_path, mode):
     assert done.stdout.count("expected shape (3,)") == 1
     assert "ERROR at setup" not in done.stdout
     assert "Fatal Python error" not in done.stdout + done.stderr
+
+
+def test_a_process_that_the_submission_forks_does_not_speak_for_it(shared_kit, tmp_path):
+    forks = "def double(x):\n    import os\n    if os.fork() == 0: return x\n    return 2 * x"
+    result = graded_apart(shared_kit, answers(double=forks), tmp_path)
+    assert earned(result) == POINTS
+    assert result.complete

@@ -60,9 +60,8 @@ def _become_child(job: Job, others: int) -> None:
         os.dup2(null, standard)
     faulthandler.disable()  # its stacks are those of pytest and gradus; the message says what happened
     sys.dont_write_bytecode = True
-    sys.path[:] = [
-        folder for folder in sys.path if folder
-    ]  # "" is the working folder: the student's
+    # "" is the working folder, and so the student's: modules there must not stand before the grader's.
+    sys.path[:] = [folder for folder in sys.path if folder]
     if job.memory is not None:
         limits.apply(limits.Limits(memory=job.memory), others=others)
     if job.folder is not None:
@@ -76,11 +75,8 @@ class _Telling:
         self._config, self._job, self._journal = config, job, journal
         self._lost = False  # whether a case did not pass
         options: Any = config.option
-        options.submission, options.hidden, options.gradus_seed = (
-            job.submission,
-            job.hidden,
-            job.seed,
-        )
+        options.submission, options.hidden = job.submission, job.hidden
+        options.gradus_seed = job.seed
         config.stash[OWN] = True
         session = config.stash[SESSION] = GradingSession(config, journal)
         if job.statement_seconds is not None:

@@ -26,7 +26,7 @@ class Journal:
     def __init__(
         self, write: Callable[[Line], None] | None = None, past: Iterable[Line] = ()
     ) -> None:
-        self._write_line = write
+        self._write_line, self._owner = write, os.getpid()
         self._past = list(past)
         self._known = {line["node"] for line in self._past if line["event"] == "finished"}
 
@@ -57,9 +57,14 @@ class Journal:
         """Whether another process supervises this one."""
         return self._write_line is not None
 
+    @property
+    def is_owned(self) -> bool:
+        """Whether this is the process that began, and none that student code forked in the middle."""
+        return os.getpid() == self._owner
+
     def write(self, event: str, **data: Any) -> None:
         """Hand on a line."""
-        if self._write_line is not None:
+        if self._write_line is not None and self.is_owned:
             self._write_line({"event": event, **data})
 
     def loading(self, place: str) -> None:

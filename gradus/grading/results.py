@@ -83,6 +83,8 @@ class Results:
 
     def write(self, path: Path | None, *, own_work: bool) -> None:
         """Write the report to a file; with `own_work` (exercises/) remember the results for `gradus`."""
+        if not self._journal.is_owned:
+            return
         report = self.report()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
