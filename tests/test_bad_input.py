@@ -193,7 +193,8 @@ def test_characters_that_cannot_be_written_do_not_lose_the_report(kit, run_pytes
 
 LEFT = {  # what a submission may leave behind, in its file or in a call
     "stdout closed": "sys.stdout.close()",
-    "stderr detached": "sys.stderr = None",
+    "no stderr": "sys.stderr = None",
+    "stdout wrapped anew": "import io; sys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'utf-8'); print('x')",
     "a low recursion limit": "sys.setrecursionlimit(40)",
     "inference mode": "sys.mode = torch.inference_mode(); sys.mode.__enter__()",
     "another dtype": "torch.set_default_dtype(torch.float64)",
@@ -207,6 +208,7 @@ LEFT = {  # what a submission may leave behind, in its file or in a call
 def test_what_a_submission_leaves_set_does_not_reach_the_checks(shared_kit, left, isolated):
     there = f"import sys\n{answers()}\n{LEFT[left]}\n"
     assert earned(grade(shared_kit, there, isolated=isolated)) == POINTS
+    assert print("the stream is still open") is None
     if left == "grad mode off":
         return  # it is part of what a call does, as for a function that is decorated with no_grad
     body = f"def row_means(table):\n    {LEFT[left]}\n    return table.mean(dim=-1)"

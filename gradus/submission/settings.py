@@ -80,6 +80,11 @@ class Lent:
         return iter(self._stream)
 
     @property
+    def buffer(self) -> "Lent":
+        """The stream of bytes below: what is wrapped around it closes it when it is thrown away."""
+        return Lent(self._stream.buffer)
+
+    @property
     def closed(self) -> bool:
         """Whether it was closed."""
         return self._closed or bool(self._stream.closed)
