@@ -16,7 +16,7 @@ from gradus.grading.run import (
     QUIET,
     Asked,
     configuration,
-    forget_other_kits,
+    forget_others,
     no_other_plugins,
     target,
 )
@@ -78,7 +78,7 @@ def with_judge(
     words += [word for device in devices for word in ("--device", device)]
     words += [*(SHOWN if show else QUIET), *NAMED]
     loop = _Loop(topic, use)
-    forget_other_kits(grader)
+    forget_others(grader)
     output = io.StringIO()
     with _silent(None if show else output), no_other_plugins():
         pytest.main([*words, *options], plugins=[loop, Asked(grader, tasks)])
