@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradus.course import Course
-from gradus.engine import ended, judge, spawned
+from gradus.engine import ended, spawned
 from gradus.engine.apart import SPAWN, grade_apart
 from gradus.errors import GraderError
 from gradus.grading.report import TopicResult
@@ -240,8 +240,7 @@ def test_a_grader_that_does_not_run_is_an_error_with_its_output(kit, tmp_path):
 
 
 def test_a_submission_that_loses_too_many_processes_is_an_error(act_kit, tmp_path, monkeypatch):
-    monkeypatch.setattr(spawned, "RESTARTS", 0)
-    monkeypatch.setattr(judge, "PROCESSES", 0)
+    monkeypatch.setattr(ended, "RESTARTS", 0)
     with pytest.raises(GraderError, match=r"did not get through \(.*(exit code -9|SIGKILL)"):
         graded_apart(act_kit, "import os\nos.kill(os.getpid(), 9)", tmp_path)
 

@@ -8,6 +8,7 @@ import pytest
 from gradus.grading import selection
 from gradus.grading.report_file import read_report
 from gradus.submission.loader import load_submission
+from gradus.submission.settings import StudentSettings
 from tests.kits import (
     POINTS,
     answers,
@@ -214,3 +215,11 @@ def test_what_a_submission_leaves_set_does_not_reach_the_checks(shared_kit, left
     body = f"def row_means(table):\n    {LEFT[left]}\n    return table.mean(dim=-1)"
     in_a_call = f"import sys\n{answers(row_means=body)}\n"
     assert earned(grade(shared_kit, in_a_call, isolated=isolated)) == POINTS
+
+
+def test_a_program_without_streams_has_none_to_lend(monkeypatch):
+    """As pythonw.exe is: `print` then does nothing, and is no error."""
+    monkeypatch.setattr("sys.stdout", None)
+    with StudentSettings().in_force():
+        print("nowhere")
+    assert sys.stdout is None

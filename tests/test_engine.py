@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from gradus.engine import apart, children
 from gradus.engine.children import Children, fork
@@ -13,6 +14,7 @@ from gradus.engine.job import Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
 from gradus.errors import GraderError
+from gradus.grading import devices
 from tests.kits import POINTS, answers, earned
 
 pytestmark = pytest.mark.skipif(not apart.can_fork(), reason="this system cannot fork")
@@ -153,3 +155,10 @@ def test_one_judge_grades_many_answers_and_none_touches_another(shared_kit, tmp_
 def test_a_job_without_a_check_is_an_error(shared_kit, tmp_path):
     with pytest.raises(GraderError, match="none of its checks is asked for"):
         grade_all(shared_kit, tmp_path, {"right": answers()}, tasks=["no such task"])
+
+
+def test_to_ask_for_cuda_does_not_start_it(monkeypatch):
+    """It is asked of the driver's library, so that children can use it still."""
+    monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK", raising=False)
+    assert devices.cuda_is_there() == torch.cuda.is_available()
+    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"

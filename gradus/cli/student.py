@@ -77,11 +77,13 @@ def check(
     ] = None,
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
+    from gradus.engine import one_thread
     from gradus.engine.apart import grade_apart
     from gradus.grading.devices import problem
     from gradus.grading.grader_file import require_task
     from gradus.submission.status import Status
 
+    one_thread()
     course = find_course()
     topic, task = split_target(course, target)
     tasks = [require_task(course.grader(topic), task)] if task else []
@@ -140,7 +142,7 @@ def reset(topic: TopicName) -> None:
 
 @app.command(rich_help_panel="For students")
 def doctor() -> None:
-    """Look over this machine's setup: what is wrong, and the command that mends it."""
+    """Look over this machine's setup: what is wrong, and the command that fixes it."""
     from gradus.student.doctor import Level, examine
 
     out = console()

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradus.course import Course
+from gradus.engine.job import Job
 from gradus.grading.report import Report
 
 SPAWN = "GRADUS_SPAWN"  # set: processes are started also where they could be forked
 
 
 def can_fork() -> bool:
-    """Whether this system lets a warm process be forked: macOS's libraries do not stand it."""
+    """Whether student code can be run in forks of a warm process: macOS's own libraries do not allow it."""
     return hasattr(os, "fork") and os.uname().sysname != "Darwin"
 
 
@@ -39,16 +40,13 @@ def grade_apart(
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
     """
+    job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=workdir)
     if isolated or not can_fork() or os.environ.get(SPAWN):
         from gradus.engine.spawned import grade_spawned
 
         return grade_spawned(
-            course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed,
-            workdir=workdir, show=show, devices=devices, limit=limit,
-        )  # fmt: skip
+            course, topic, job, isolated=isolated, limit=limit, devices=devices, show=show
+        )
     from gradus.engine.forked import grade_forked
 
-    return grade_forked(
-        course, topic, submission, hidden=hidden, tasks=tasks, seed=seed, workdir=workdir, show=show,
-        devices=devices,
-    )  # fmt: skip
+    return grade_forked(course, topic, job, devices=devices, show=show)

@@ -10,6 +10,7 @@ from gradus.submission import time_limit
 from gradus.submission.status import Status
 
 START_SECONDS = 180.0  # to start Python and import torch on a slow and busy machine
+RESTARTS = 100  # for one answer: each case, and each statement of its file, can lose a process
 GRACE_SECONDS = 30.0  # beyond a limit of its own before a process is killed
 
 

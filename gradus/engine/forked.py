@@ -2,13 +2,11 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from gradus.course import Course
-from gradus.engine import one_thread
 from gradus.engine.job import Graded, Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
@@ -20,37 +18,30 @@ from gradus.grading.report import Report
 def grade_forked(
     course: Course,
     topic: str,
-    submission: Path | None = None,
+    job: Job,
     *,
-    hidden: bool = False,
-    tasks: Sequence[str] = (),
-    seed: int = 0,
-    workdir: Path | None = None,
-    show: bool = False,
     devices: Sequence[str] = (),
+    show: bool = False,
 ) -> Report:
     """Grade in a child of this process: `gradus.engine.apart.grade_apart`, with a fork.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
     """
-    folder = workdir or course.root
-    job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=folder, reports=True)
+    job = replace(job, folder=job.folder or course.root, reports=True)
 
     def use(judge: WarmJudge) -> Report:
         found: list[Graded] = list(judge.grade([job], listen=Replay(judge).take))
         report = session_of(judge.config).results.report()
         return replace(report, topics=(found[0].result,))
 
-    options = ["--gradus-seed", str(seed)]
-    options += ["--submission", str(submission)] if submission is not None else []
-    options += [word for task in tasks for word in ("--task", task)]
-    if "torch" not in sys.modules:
-        one_thread()
+    options = ["--gradus-seed", str(job.seed)]
+    options += ["--submission", str(job.submission)] if job.submission is not None else []
+    options += [word for task in job.tasks for word in ("--task", task)]
     with _inside(course.root):
         return with_judge(
-            course, topic, use, tasks=tasks, devices=devices, hidden=hidden, options=options,
-            show=show,
+            course, topic, use, tasks=job.tasks, devices=devices, hidden=job.hidden,
+            options=options, show=show,
         )  # fmt: skip
 
 

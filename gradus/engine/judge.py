@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gradus.engine import ended as ended_in
 from gradus.engine.child import FAULT, grade_and_end
 from gradus.engine.children import Child, Children, fork
 from gradus.engine.ended import Ended, patience
@@ -23,7 +24,6 @@ from gradus.grading.results import Results
 from gradus.grading.session import GradingSession
 from gradus.sandbox.limits import tasks_of_user
 
-PROCESSES = 100  # for one answer: each case, and each statement of its file, can lose one
 LISTEN = Callable[[Job, Line], object]
 
 
@@ -206,7 +206,7 @@ class _Run:
         if self.over or ended.code == GPU_LOST:
             return None
         line = ended.charge(self._last)
-        if line is None or self._processes > PROCESSES:
+        if line is None or self._processes > ended_in.RESTARTS:
             raise GraderError(
                 f"{self._judge.topic}: the checks did not get through ({self._processes} processes for "
                 f"one submission; the last: {ended.words()})."

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
@@ -16,7 +15,7 @@ from gradus.grading.run import (
     QUIET,
     Asked,
     configuration,
-    forget_others,
+    forget_stale_grader,
     no_other_plugins,
     target,
 )
@@ -71,14 +70,13 @@ def with_judge(
     Raises:
         GraderError: If pytest could not collect the checks; carries its output.
     """
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # else to ask for CUDA starts it
     grader = course.grader(topic)
     words = [target(grader), *configuration(course)]
     words += ["--hidden"] if hidden else []
     words += [word for device in devices for word in ("--device", device)]
     words += [*(SHOWN if show else QUIET), *NAMED]
     loop = _Loop(topic, use)
-    forget_others(grader)
+    forget_stale_grader(grader)
     output = io.StringIO()
     with _silent(None if show else output), no_other_plugins():
         pytest.main([*words, *options], plugins=[loop, Asked(grader, tasks)])

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from gradus.course import Course
+from gradus.engine import ended as ended_in
 from gradus.engine.ended import Ended
 from gradus.engine.ended import patience as patience_after
+from gradus.engine.job import Job
 from gradus.errors import GraderError
 from gradus.grading.journal import GPU_LOST, Line, read_journal
 from gradus.grading.own_process import SUPERVISOR
@@ -23,23 +25,19 @@ from gradus.grading.report import Report
 from gradus.grading.report_file import read_report
 from gradus.grading.run import NAMED, NO_OTHERS, arguments, configuration
 
-RESTARTS = 100  # each check can lose one process: more than any topic has
+LEFT_OUT = ("-p", "no:cacheprovider", "-p", "no:faulthandler")  # stacks say less than our message
 END_SECONDS = 10.0  # from the report to the end of the process: it has a summary to print
 
 
 def grade_spawned(
     course: Course,
     topic: str,
-    submission: Path | None = None,
+    job: Job,
     *,
-    hidden: bool = False,
     isolated: bool = False,
-    tasks: Sequence[str] = (),
-    seed: int = 0,
-    workdir: Path | None = None,
-    show: bool = False,
-    devices: Sequence[str] = (),
     limit: float | None = None,
+    devices: Sequence[str] = (),
+    show: bool = False,
 ) -> Report:
     """Grade in a process that is started for it: `gradus.engine.apart.grade_apart`, without a fork.
 
@@ -48,20 +46,16 @@ def grade_spawned(
     """
     with tempfile.TemporaryDirectory(prefix="gradus-") as folder:
         journal, result = Path(folder, "journal.jsonl"), Path(folder, "report.json")
-        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        words += [
-            "-p",
-            "no:faulthandler",
-        ]  # its stacks are those of pytest; the message says what happened
+        words = [sys.executable, "-m", "pytest", "-q", *LEFT_OUT]
         words += [*configuration(course, course.root), *NAMED]
         words += arguments(
-            course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed,
-            devices=devices, limit=limit, cwd=course.root,
+            course, topic, job.submission, hidden=job.hidden, isolated=isolated, tasks=job.tasks,
+            seed=job.seed, devices=devices, limit=limit, cwd=course.root,
         )  # fmt: skip
         words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
-        words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
+        words += ["--gradus-workdir", str(job.folder)] if job.folder is not None else []
         ended, output = Ended(0), ""
-        for _ in range(RESTARTS + 1):
+        for _ in range(ended_in.RESTARTS + 1):
             ended, output = _supervise(words, journal, result, course.root, show)
             if result.exists() and ended.code == pytest.ExitCode.INTERNAL_ERROR:
                 break  # what such a report leaves out is not the student's loss
@@ -84,13 +78,12 @@ def _supervise(
 
     With the report all is said: a process that student code keeps from ending is not waited for.
     """
-    environment = {
-        **os.environ,
-        **NO_OTHERS,
+    settings = {
         "OMP_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        SUPERVISOR: str(os.getpid()),
     }
-    environment[SUPERVISOR] = str(os.getpid())
+    environment = {**os.environ, **NO_OTHERS, **settings}
     with tempfile.TemporaryFile() as sink:
         process = subprocess.Popen(
             words,

@@ -11,6 +11,14 @@ CPU, SIMULATED, CUDA = "cpu", "simulated", "cuda"
 CHOICES = (CPU, SIMULATED, CUDA)
 
 
+def cuda_is_there() -> bool:
+    """Whether torch finds a CUDA device. To ask does not start CUDA: no fork could use it then."""
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def problem(wanted: Sequence[str]) -> str:
     """What is wrong with the devices that are asked for, and what to do; "" where nothing is."""
     memory = os.environ.get("GRADUS_GPU_MEMORY", "1")
@@ -24,9 +32,7 @@ def problem(wanted: Sequence[str]) -> str:
         )
     if CUDA not in wanted:
         return ""
-    import torch
-
-    if torch.cuda.is_available():
+    if cuda_is_there():
         return ""
     return (
         "--device cuda: torch finds no CUDA device here (`gradus doctor` says more). "
@@ -45,9 +51,7 @@ def parameters(
             unless that is asked for.
         allowed: Devices that the check can run on.
     """
-    import torch
-
-    real = torch.cuda.is_available() and not isolated
+    real = cuda_is_there() and not isolated
     chosen = [name for name in CHOICES if name in wanted] or [CPU, CUDA if real else SIMULATED]
     marks = {CUDA: [pytest.mark.gpu]}
     return [pytest.param(name, marks=marks.get(name, ())) for name in chosen if name in allowed]

@@ -31,8 +31,10 @@ class Journal:
         self._known = {line["node"] for line in self._past if line["event"] == "finished"}
 
     @classmethod
-    def in_file(cls, path: Path) -> "Journal":
-        """One that appends to a file, and goes on where the last process came to."""
+    def in_file(cls, path: Path | None) -> "Journal":
+        """One that appends to a file, and goes on where the last process came to; one of nobody's without."""
+        if path is None:
+            return cls()
         past = list(read_journal(path)) if path.exists() else []
 
         def write(line: Line) -> None:

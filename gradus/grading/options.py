@@ -62,3 +62,10 @@ def add_options(group: pytest.OptionGroup) -> None:
     )  # fmt: skip
     for name in ("--gradus-journal", "--gradus-workdir"):
         group.addoption(name, type=Path, metavar="PATH", help="For gradus itself.")
+
+
+def useless(config: pytest.Config) -> str:
+    """What an option that was given cannot do in this run, and what to do; "" where there is none."""
+    if config.getoption("--limit") is not None and not config.getoption("--isolated"):
+        return "--limit is for submissions behind the wall: add --isolated, or leave it out."
+    return ""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradus.grading.devices import CHOICES, parameters, problem, torch_name
+from gradus.grading.devices import CHOICES, cuda_is_there, parameters, problem, torch_name
 from gradus.grading.marks import is_check
-from gradus.grading.options import add_options
+from gradus.grading.options import add_options, useless
 from gradus.grading.stash import CASES
 from gradus.grading.warned import make_safe
 
@@ -39,13 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "gpu: a test that needs a real GPU; skipped elsewhere.",
     ):
         config.addinivalue_line("markers", line)
-    lacking = problem(config.getoption("--device"))
-    if lacking:
+    if lacking := problem(config.getoption("--device")) or useless(config):
         raise pytest.UsageError(lacking)
-    if config.getoption("--limit") is not None and not config.getoption("--isolated"):
-        raise pytest.UsageError(
-            "--limit is for submissions behind the wall: add --isolated, or leave it out."
-        )
     config.pluginmanager.register(_Results(config), "gradus-results")
     if config.getoption("--gradus-journal") is not None:
         from gradus.grading.own_process import end_with_supervisor
@@ -91,13 +86,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
         select(config, items, session_of(config))
     need_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
-    if need_gpu:
-        import torch
-
-        if not torch.cuda.is_available():
-            reason = "needs a real GPU, and torch finds no CUDA device here"
-            for item in need_gpu:
-                item.add_marker(pytest.mark.skip(reason=reason))
+    if need_gpu and not cuda_is_there():
+        reason = "needs a real GPU, and torch finds no CUDA device here"
+        for item in need_gpu:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,8 +24,8 @@ QUIET = (
 )  # words for pytest's command line, where it runs inside another program
 # What a grade needs, and nothing else that happens to be installed: some plugins lose reports or time limits.
 NAMED = ("-p", "pytest_timeout", "-p", "gradus.grading.plugin")
-_changed: dict[Path, int | None] = {}  # grader -> when it was changed last, as this process has it
 NO_OTHERS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+_changed: dict[Path, int | None] = {}  # grader -> when it was changed last, as this process has it
 
 
 def arguments(
@@ -130,7 +130,7 @@ def _unasked(grader: Path, tasks: Iterable[str]) -> frozenset[str]:
     return frozenset()
 
 
-def forget_others(grader: Path) -> None:
+def forget_stale_grader(grader: Path) -> None:
     """Let a grader be imported whose name another kit's has taken in this process, or an earlier version."""
     known = getattr(sys.modules.get(grader.stem), "__file__", None)
     changed = grader.stat().st_mtime_ns if grader.exists() else None
@@ -191,7 +191,7 @@ def grade_here(
     words += [*QUIET, *NAMED]
     words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
     words += options
-    forget_others(course.grader(topic))
+    forget_stale_grader(course.grader(topic))
     output = io.StringIO()
     redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)
     with redirected[0], redirected[1], _torch_undisturbed(), no_other_plugins():

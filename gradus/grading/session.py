@@ -14,7 +14,7 @@ from gradus import dynamo_later, torchvision_ops
 from gradus.checks.random_source import INPUTS, TORCH, RandomSource
 from gradus.checks.thresholds import read_thresholds
 from gradus.grading.commands import Commands, hint
-from gradus.grading.devices import CPU, SIMULATED, case_of, present, without_device
+from gradus.grading.devices import CPU, SIMULATED, case_of, cuda_is_there, present, without_device
 from gradus.grading.failure import (
     NotTried,
     Verdict,
@@ -50,7 +50,7 @@ _running: list[str] = []  # node ids of the checks that run in this process now
 def _seed(number: int) -> None:
     """`torch.manual_seed`, which also looks for devices of other makers, ten times as quick."""
     torch.default_generator.manual_seed(number)
-    if torch.cuda.is_available():
+    if cuda_is_there():
         torch.cuda.manual_seed_all(number)
 
 
@@ -59,17 +59,12 @@ def grading_now() -> bool:
     return bool(_running)
 
 
-def _journal_of(config: pytest.Config) -> Journal:
-    path: Path | None = config.getoption("--gradus-journal")
-    return Journal() if path is None else Journal.in_file(path)
-
-
 class GradingSession:
     """What one pytest run knows about submissions, checks and results."""
 
     def __init__(self, config: pytest.Config, journal: Journal | None = None) -> None:
         self.config = config
-        self.journal = journal or _journal_of(config)
+        self.journal = journal or Journal.in_file(config.getoption("--gradus-journal"))
         self.submissions = Submissions(config, self.journal)
         self._commands = Commands(config, self.submissions)
         self._current: dict[str, Submission] = {}  # node id -> what its check holds

@@ -1,4 +1,4 @@
-"""`gradus doctor`: what is wrong with this machine's setup, and the command that mends it."""
+"""`gradus doctor`: what is wrong with this machine's setup, and the command that fixes it."""
 
 import importlib.metadata
 import os
@@ -37,7 +37,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Every finding, in the order in which they should be mended."""
+    """Every finding, in the order in which they should be fixed."""
     yield _python()
     yield from _torch()
     yield _torchvision()

@@ -62,7 +62,8 @@ class Settings:
 
     def lent(self) -> "Settings":
         """The same, with streams that can be closed without harm."""
-        return replace(self, streams=tuple(map(Lent, self.streams)))
+        lent = tuple(None if stream is None else Lent(stream) for stream in self.streams)
+        return replace(self, streams=lent)
 
 
 class Lent:

@@ -1,5 +1,6 @@
 """Grade mutants: each is an answer for the engine's warm judge."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ import torch
 from gradus.authoring.audit.mutants import Mutant
 from gradus.authoring.notice import tasks_that_may_notice
 from gradus.course import Course
-from gradus.engine.apart import can_fork
 from gradus.engine.job import Graded, Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
@@ -76,10 +76,10 @@ def grade_mutants(
         GraderError: If pytest could not collect the checks, or the reference does not pass them all.
         GradusError: If this system cannot fork.
     """
-    if not can_fork():
+    if not hasattr(os, "fork"):
         raise GradusError(
             "the audit forks a warm process for every mutant, which this system cannot do. "
-            "Run it on Linux, or in WSL."
+            "Run it on Linux or macOS, or in WSL."
         )
     torch.set_num_threads(1)  # what a grader computes while it is imported must start no others
     with tempfile.TemporaryDirectory(prefix="gradus-audit-") as folder:
@@ -127,7 +127,7 @@ class _Audit:
         for node, case in judge.run_here(self._reference, items, seed=self._seed):
             if case["status"] not in FINE:
                 raise GraderError(
-                    f"{case['check']} does not pass for the reference ({case['status']}); mend that "
+                    f"{case['check']} does not pass for the reference ({case['status']}): fix that "
                     f"first.\n{case['message']}"
                 )
             seconds[node] = case["seconds"]
