@@ -373,6 +373,26 @@ def test_a_process_that_the_reference_ends_is_no_students_loss(kit, tmp_path):
     assert result.complete
 
 
+CRASHES_ALWAYS = '''
+import os
+
+@pytest.mark.task("double")
+def test_x(submission):
+    """double is tried."""
+    assert submission.double(1) == 2
+    os.kill(os.getpid(), 9)
+'''
+
+
+def test_a_process_that_a_check_itself_ends_is_no_students_loss(kit, tmp_path, mode):
+    kit.grader("demo").write_text(GRADER + CRASHES_ALWAYS, encoding="utf-8")
+    result = graded_apart(kit, answers(), tmp_path)
+    assert statuses(result)["x"] == "broken"
+    assert "for the reference too" in message(result, "x")
+    assert result.complete
+    assert result.task("row_means").earned == 2
+
+
 CRASHES_AT_ONCE = "def double(x):\n    import ctypes\n    ctypes.string_at(0)"
 LONG_TITLE = (
     '    """double is tried, and the sentence that says so is so long that it takes two lines."""\n'

@@ -26,15 +26,14 @@ def say(pipe: int, *lines: object) -> None:
 
 def talked(function, seconds: float = 60.0) -> tuple[list[object], object]:
     """What a child that runs `function` says until it can say no more, and how it ended."""
-    together = Children()
-    os_fork = fork(function, seconds)
-    together.add(os_fork)
+    together, until = Children(), time.monotonic() + seconds
+    together.add(fork(function))
     heard: list[object] = []
     try:
         while len(together):
             for child, lines in together.wait():
                 heard += [line["event"] for line in lines]
-                if child.closed or time.monotonic() > child.deadline:
+                if child.closed or time.monotonic() > until:
                     return heard, together.remove(child)
     finally:
         together.close()

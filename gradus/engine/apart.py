@@ -1,4 +1,4 @@
-"""Grade one answer apart from this process: forked, or in a process that is started. Imports no torch."""
+"""Grade one answer apart from this process: forked, started anew, or shut in. Imports no torch."""
 
 import os
 from collections.abc import Sequence
@@ -35,13 +35,20 @@ def grade_apart(
     A check that ends its process, or hangs beyond every time limit, is an `error` or a `timeout`; the
     other checks keep their points. `workdir` is the working folder of the student's code; modules that lie
     there do not stand before the grader's own. With `isolated` the submission runs behind the wall, in a
-    third process, for at most `limit` seconds in all. With `show`, pytest's output goes to this terminal.
+    third process, for at most `limit` seconds in all; the process that judges it is shut in too, where this
+    system can do it. With `show`, pytest's output goes to this terminal, and an isolated answer's judge is
+    not shut in.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
     """
     job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=workdir)
-    if isolated or not can_fork() or os.environ.get(SPAWN):
+    spawn = bool(os.environ.get(SPAWN)) or not can_fork()
+    if isolated and submission is not None and not show and not spawn:
+        from gradus.engine.contained.contained import LIMIT, contained_judge
+
+        return contained_judge(course, topic, devices=devices).grade(job, limit=limit or LIMIT)
+    if isolated or spawn:
         from gradus.engine.spawned import grade_spawned
 
         return grade_spawned(

@@ -12,14 +12,12 @@ from typing import Any, NoReturn
 import pytest
 
 from gradus.engine.job import Job
-from gradus.grading.journal import Journal, Line
+from gradus.grading.journal import FAULT, Journal, Line
 from gradus.grading.own_process import OWN
 from gradus.grading.plugin import SESSION
 from gradus.grading.session import GradingSession
 from gradus.sandbox import limits
 from gradus.sandbox.child import PDEATHSIG, prctl
-
-FAULT = "fault"  # the event of a line that tells of an error in gradus itself
 
 
 def grade_and_end(
@@ -44,12 +42,18 @@ def grade_and_end(
     journal = Journal.in_pipe(pipe, past)
     try:
         _become_child(job, others)
-        _Telling(config, job, journal).run(items)
+        Telling(config, job, journal).run(items)
         journal.end()
     except BaseException:  # the tool's own fault: nothing of it is the answer's
         with contextlib.suppress(BaseException):
             journal.write(FAULT, text=traceback.format_exc())
     leave(0)
+
+
+def keep_still() -> None:
+    """Let Python write nothing of its own accord."""
+    faulthandler.disable()  # its stacks are those of pytest and gradus; the message says what happened
+    sys.dont_write_bytecode = True
 
 
 def _become_child(job: Job, others: int) -> None:
@@ -58,8 +62,7 @@ def _become_child(job: Job, others: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
-    faulthandler.disable()  # its stacks are those of pytest and gradus; the message says what happened
-    sys.dont_write_bytecode = True
+    keep_still()
     # "" is the working folder, and so the student's: modules there must not stand before the grader's.
     sys.path[:] = [folder for folder in sys.path if folder]
     if job.memory is not None:
@@ -68,8 +71,14 @@ def _become_child(job: Job, others: int) -> None:
         os.chdir(job.folder)
 
 
-class _Telling:
-    """pytest's loop for one answer; every report goes to the warm judge."""
+class Telling:
+    """pytest's loop for one answer; every report goes to the warm judge.
+
+    Args:
+        config: Of the warm pytest, which has the checks collected.
+        job: What is graded.
+        journal: Hands every step on.
+    """
 
     def __init__(self, config: pytest.Config, job: Job, journal: Journal) -> None:
         self._config, self._job, self._journal = config, job, journal
@@ -79,8 +88,9 @@ class _Telling:
         options.gradus_seed = job.seed
         config.stash[OWN] = True
         session = config.stash[SESSION] = GradingSession(config, journal)
+        self.submissions = session.submissions
         if job.statement_seconds is not None:
-            session.submissions.statement_seconds = job.statement_seconds
+            self.submissions.statement_seconds = job.statement_seconds
         for name in ("terminalreporter", "lfplugin", "nfplugin", "stepwiseplugin"):  # the parent's
             if config.pluginmanager.hasplugin(name):
                 config.pluginmanager.unregister(name=name)

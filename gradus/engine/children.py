@@ -22,11 +22,10 @@ LONGEST = 64 << 20  # bytes of one line: a child that writes more has been taken
 
 @dataclass
 class Child:
-    """One process. `deadline` is when its next line is due."""
+    """One process."""
 
     pid: int
     pipe: int
-    deadline: float
     closed: bool = False  # it will write no more
     _text: bytes = b""
     _status: int | None = None
@@ -74,13 +73,8 @@ class Child:
         return Ended(os.waitstatus_to_exitcode(self._status), hung)
 
 
-def fork(function: Callable[[int], NoReturn], seconds: float) -> Child:
-    """Call a function that does not return in a child, with the writing end of a pipe.
-
-    Args:
-        function: What the child does.
-        seconds: Until its first line is due.
-    """
+def fork(function: Callable[[int], NoReturn]) -> Child:
+    """Call a function that does not return in a child, with the writing end of a pipe."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():  # Python 3.12 warns of every thread, whatever it does
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -89,7 +83,7 @@ def fork(function: Callable[[int], NoReturn], seconds: float) -> Child:
         os.close(reading)
         function(writing)
     os.close(writing)
-    return Child(pid, reading, time.monotonic() + seconds)
+    return Child(pid, reading)
 
 
 class Children:
@@ -108,15 +102,14 @@ class Children:
         self._selector.register(child.pipe, selectors.EVENT_READ)
 
     def wait(self) -> Iterator[tuple[Child, list[Line]]]:
-        """What came within `TICK` seconds, child by child; without lines those that are gone or late."""
+        """What came within `TICK` seconds, child by child."""
         ready = {key.fd for key, _ in self._selector.select(TICK)}
-        now = time.monotonic()
         for child in list(self._children.values()):
             if child.pipe in ready:
                 yield child, list(child.hear())
             elif child.has_exited():
                 yield child, list(child.rest())
-            elif now > child.deadline:
+            else:
                 yield child, []
 
     def remove(self, child: Child) -> Ended:

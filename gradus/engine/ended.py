@@ -2,15 +2,18 @@
 
 import contextlib
 import signal
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 from gradus.grading.journal import Line
+from gradus.grading.report import LABEL
 from gradus.submission import time_limit
 from gradus.submission.status import Status
 
 START_SECONDS = 180.0  # to start Python and import torch on a slow and busy machine
 RESTARTS = 100  # for one answer: each case, and each statement of its file, can lose a process
+BROKEN = "This check is BROKEN: it ends so for the reference too. It is not your fault."
 GRACE_SECONDS = 30.0  # beyond a limit of its own before a process is killed
 
 
@@ -68,6 +71,18 @@ class Ended:
         message = "\n".join([*lines[:place], f"  problem  {self.words()}", *lines[place:]])
         status = Status.TIMEOUT if self.hung or self.endless else Status.ERROR
         return {**data, "status": status.value, "message": message, "lost": True}
+
+
+def condemned(data: dict[str, Any]) -> dict[str, Any]:
+    """The result of a case that the reference does not pass either; `data` is what the answer came to."""
+    if "if_broken" in data:
+        return {**data, "status": Status.BROKEN.value, "message": data["if_broken"]}
+    lines = data["message"].splitlines()
+    place = next((n for n, line in enumerate(lines, 1) if line.startswith("  problem")), len(lines))
+    rows = textwrap.wrap(BROKEN, 79 - LABEL)
+    rest = [line for line in lines[place:] if not line.startswith("  hint")]
+    message = "\n".join([*lines[:place], *(" " * LABEL + row for row in rows), *rest])
+    return {**data, "status": Status.BROKEN.value, "message": message}
 
 
 def patience(

@@ -4,25 +4,25 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gradus.engine import ended as ended_in
-from gradus.engine.child import FAULT, grade_and_end
+from gradus.engine.child import grade_and_end
 from gradus.engine.children import Child, Children, fork
-from gradus.engine.ended import Ended, patience
 from gradus.engine.job import Graded, Job
+from gradus.engine.progress import Progress
 from gradus.errors import GraderError
 from gradus.grading.items import task_of
-from gradus.grading.journal import GPU_LOST, Journal, Line
+from gradus.grading.journal import Line
 from gradus.grading.marks import is_hidden
 from gradus.grading.plugin import SESSION
-from gradus.grading.results import Results
 from gradus.grading.session import GradingSession
 from gradus.sandbox.limits import tasks_of_user
+from gradus.submission.status import Status
 
 LISTEN = Callable[[Job, Line], object]
 
@@ -32,11 +32,18 @@ class WarmJudge:
 
     It runs none of the answer's code itself, and never starts CUDA: a process that has done so cannot be
     forked any more.
+
+    Args:
+        topic: Of the checks.
+        session: pytest's, which has them collected.
+        reference: Tried where an answer loses a process: the check may be to blame.
     """
 
-    def __init__(self, topic: str, session: pytest.Session) -> None:
+    def __init__(self, topic: str, session: pytest.Session, reference: Path | None = None) -> None:
         self.topic, self.config = topic, session.config
         self.items: Sequence[pytest.Item] = tuple(session.items)
+        self._reference = reference if reference is not None and reference.exists() else None
+        self._passes: dict[tuple[str, int], bool] = {}  # case and seed -> whether the reference does
 
     def grade(
         self,
@@ -72,12 +79,13 @@ class WarmJudge:
                     run = runs[child.pipe]
                     for line in lines:
                         listen(run.job, line)
-                        run.take(line, child)
-                    if not run.over and not child.closed and time.monotonic() <= child.deadline:
+                        run.take(line)
+                    if not run.over and not child.closed and time.monotonic() <= run.deadline:
                         continue
                     del runs[child.pipe]
                     lost = run.charge(children.remove(child))
                     if lost is not None:
+                        self._blame(run, lost)
                         listen(run.job, lost)
                     if run.over:
                         yield run.graded()
@@ -87,6 +95,21 @@ class WarmJudge:
         finally:
             children.close()
             gc.unfreeze()
+
+    def _blame(self, run: "_Run", lost: Line) -> None:
+        """A process was lost in a case: where the reference loses it there too, its check is broken."""
+        job, reference = run.job, self._reference
+        if lost["event"] != "finished" or lost["data"]["status"] == Status.BROKEN.value:
+            return
+        if reference is None or job.submission == reference:
+            return
+        key = lost["node"], job.seed
+        if key not in self._passes:
+            alone = replace(job, submission=reference, cases=[lost["node"]], reports=False)
+            (graded,) = self.grade([alone])
+            self._passes[key] = all(case["status"] == Status.PASSED.value for case in graded.cases)
+        if not self._passes[key]:
+            run.condemn(lost["node"])
 
     def run_here(
         self, submission: Path, items: Sequence[pytest.Item], *, seed: int = 0
@@ -154,77 +177,19 @@ class _Seen:
             self.cases[report.nodeid] = data
 
 
-class _Run:
-    """One job: what its processes have written, and what is left to be done."""
+class _Run(Progress):
+    """One job, graded by forks of the warm judge."""
 
     def __init__(self, judge: WarmJudge, job: Job, items: Sequence[pytest.Item]) -> None:
-        self.job, self._judge, self._items = job, judge, items
+        super().__init__(judge.topic, job, [item.nodeid for item in items])
+        self._config, self._items = judge.config, {item.nodeid: item for item in items}
         self._others = tasks_of_user(os.getuid()) if job.memory is not None else 0
-        self._lines: list[Line] = []
-        self._last: Line = {"event": ""}
-        self._processes = 0
-        self.over = False  # whether the last case has been judged
 
     def start(self) -> Child:
         """Fork a process that goes on where the last one came to."""
-        items = self._left()
-        self._last, self._processes = {"event": ""}, self._processes + 1
-        config = self._judge.config
-        work = partial(grade_and_end, config, items, self.job, tuple(self._lines), self._others)
-        return fork(work, self._patience())
-
-    def _left(self) -> list[pytest.Item]:
-        done = {line["node"] for line in self._lines if line["event"] == "finished"}
-        return [item for item in self._items if item.nodeid not in done]
-
-    def _patience(self) -> float:
-        job = self.job
-        return patience(self._last, statement_seconds=job.statement_seconds, grace=job.grace)
-
-    def take(self, line: Line, child: Child) -> None:
-        """Take a line of the process.
-
-        Raises:
-            GraderError: If it tells of an error in gradus itself.
-        """
-        if line["event"] == FAULT:
-            raise GraderError(f"{self._judge.topic}: gradus itself failed.\n{line['text'][-3000:]}")
-        self.over |= line["event"] == "end"
-        if line["event"] == "report":
-            return
-        self._last = line
-        if line["event"] in ("finished", "lost place"):
-            self._lines.append(line)
-        child.deadline = time.monotonic() + self._patience()
-
-    def charge(self, ended: Ended) -> Line | None:
-        """What is lost with a process that did not come to its end; None for one that did, or is not to blame.
-
-        Raises:
-            GraderError: If nothing of the answer's was running.
-        """
-        if self.over or ended.code == GPU_LOST:
-            return None
-        line = ended.charge(self._last)
-        if line is None or self._processes > ended_in.RESTARTS:
-            raise GraderError(
-                f"{self._judge.topic}: the checks did not get through ({self._processes} processes for "
-                f"one submission; the last: {ended.words()})."
-            )
-        self._lines.append(line)
-        if line["event"] == "finished":
-            self.over = self.job.enough or not self._left()
-        return line
-
-    def graded(self) -> Graded:
-        """The result."""
-        results = Results(Journal(), hidden=self.job.hidden, seed=self.job.seed)
-        cases = []
-        for line in self._lines:
-            if line["event"] == "finished":
-                results.record(line["node"], line["data"])
-                cases.append(line["data"])
-        report = results.report()
-        if not report.topics:
-            raise GraderError(f"{self._judge.topic}: pytest ran no check.")
-        return Graded(self.job, report.topic(self._judge.topic), cases)
+        self.begin()
+        items = [self._items[node] for node in self.left()]
+        work = partial(
+            grade_and_end, self._config, items, self.job, tuple(self.lines), self._others
+        )
+        return fork(work)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import pytest
@@ -27,8 +28,8 @@ SHOWN = [word for word in QUIET if word not in ("--color=no", "--no-header")]  #
 class _Loop(Generic[T]):
     """A pytest plugin: hands the warm judge over where pytest would run the tests."""
 
-    def __init__(self, topic: str, use: Callable[[WarmJudge], T]) -> None:
-        self._topic, self._use = topic, use
+    def __init__(self, topic: str, reference: Path, use: Callable[[WarmJudge], T]) -> None:
+        self._topic, self._reference, self._use = topic, reference, use
         self.results: list[T] = []
         self.failure: BaseException | None = None
 
@@ -38,7 +39,8 @@ class _Loop(Generic[T]):
         if session.testsfailed or not session.items:
             return True  # told by `with_judge`, with pytest's words
         try:
-            self.results.append(self._use(WarmJudge(self._topic, session)))
+            judge = WarmJudge(self._topic, session, self._reference)
+            self.results.append(self._use(judge))
         except BaseException as error:  # pytest would print it; the caller is to have it
             self.failure = error
         return True
@@ -75,7 +77,7 @@ def with_judge(
     words += ["--hidden"] if hidden else []
     words += [word for device in devices for word in ("--device", device)]
     words += [*(SHOWN if show else QUIET), *NAMED]
-    loop = _Loop(topic, use)
+    loop = _Loop(topic, course.solution(topic), use)
     forget_stale_grader(grader)
     output = io.StringIO()
     with _silent(None if show else output), no_other_plugins():

@@ -12,6 +12,7 @@ from typing import Any
 
 Line = dict[str, Any]
 
+FAULT = "fault"  # the event of a line that tells of an error in gradus itself
 GPU_LOST = 75  # exit code of a process whose GPU no longer answers; its last case has been judged
 
 

@@ -57,6 +57,10 @@ def add_options(group: pytest.OptionGroup) -> None:
         help="The same, and stop where this system has no whole sandbox (gradus doctor tells why).",
     )  # fmt: skip
     group.addoption(
+        "--isolated=given", action="store_const", const="given", dest="isolated",
+        help=argparse.SUPPRESS,
+    )  # fmt: skip
+    group.addoption(
         "--limit", type=seconds, metavar="SECONDS",
         help="With --isolated: what one submission may take in all, loads and checks (default: 600).",
     )  # fmt: skip

@@ -180,7 +180,7 @@ class GradingSession:
         if call.excinfo is None and report.when != "call":
             return
         check, submission = check_of(item), self._current[item.nodeid]
-        loaded = access_of(submission).loaded
+        loaded, if_broken = access_of(submission).loaded, ""
         if report.when == "teardown" and call.excinfo is not None:
             verdict = Verdict(
                 Status.BROKEN, (("problem", f"after the check: {call.excinfo.value!r}"),)
@@ -198,14 +198,17 @@ class GradingSession:
             if not verdict.certain:
                 broken = self._data(item, Verdict(Status.BROKEN, LOST), call.duration)
                 self.journal.reference(item.nodeid, SECONDS, broken)
-                verdict = with_reference_verdict(
-                    verdict, reference_passes(item, self.submissions, self.random_of(item))
-                )
+                passes = reference_passes(item, self.submissions, self.random_of(item))
+                if passes is None:  # none here: who supervises this process may have it
+                    if_broken = self._data(item, with_reference_verdict(verdict, False))["message"]
+                verdict = with_reference_verdict(verdict, passes)
         if case_of(item) != CPU and verdict.status is not Status.PASSED:
             access_of(submission).renew_if_gpu_is_lost()
             if gpu_is_lost():
                 self._lost_gpu = check.name
         report.gradus = self._data(item, verdict, call.duration)
+        if if_broken:
+            report.gradus["if_broken"] = if_broken
         report.gradus["repeated"] = self._told_before(item.path, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"

@@ -20,6 +20,7 @@ from gradus.submission.reading import find_submission, show_path
 from gradus.submission.settings import seed_for_loading
 
 if TYPE_CHECKING:
+    from gradus.sandbox.slots import Workers
     from gradus.wall.judge.host import Host
     from gradus.wall.judge.source import Source
     from gradus.wall.judge.wall import Wall
@@ -37,6 +38,9 @@ class Submissions:
         self._loaded: dict[str, Loaded] = {}
         self._courses: dict[Path, Course] = {}  # folder of graders -> its kit
         self._sources: dict[tuple[str, Path | None], Source] = {}
+        # Where this process can see neither what was handed in nor a sandbox: both from the supervisor.
+        self.received: Source | None = None
+        self.workers: Workers | None = None
         self._wall: Wall | None = None  # made with the first check, where --isolated asks for one
         workdir: Path | None = config.getoption("--gradus-workdir")
         if workdir is not None and not config.getoption("--isolated"):
@@ -95,22 +99,22 @@ class Submissions:
 
     def _host(self, item: pytest.Item, reference: Path | None = None) -> "Host":
         """The process that holds a check's submission, or the reference."""
-        from gradus.grading.isolation import level_of
+        from gradus.grading.isolation import workers_of
         from gradus.wall.judge.budget import SECONDS
         from gradus.wall.judge.wall import Wall
 
         if self._wall is None:
-            self._wall = Wall(
-                self.course_of(item).root,
-                limit=self.config.getoption("--limit") or SECONDS,
-                level=level_of(self.config),
-            )
+            root = self.course_of(item).root
+            limit = self.config.getoption("--limit") or SECONDS
+            self._wall = Wall(root, self.workers or workers_of(self.config, root), limit=limit)
         return self._wall.host(self._source(item, reference))
 
     def _source(self, item: pytest.Item, reference: Path | None) -> "Source":
         """Where a check's submission lies, or the reference: looked for once a topic."""
         from gradus.wall.judge.source import Source
 
+        if self.received is not None and reference is None:
+            return self.received
         topic = topic_of(item.path)
         if (topic, reference) not in self._sources:
             path = reference or self.path_of(item)

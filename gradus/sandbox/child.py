@@ -61,11 +61,11 @@ def be_worker(channel: int, serve: str, orders: Orders) -> NoReturn:
 
 
 @functools.cache
-def function(path: str) -> Callable[[int], None]:
+def function(path: str) -> Callable[..., None]:
     """The function at "module:name", or at "/path/to/file.py:name"."""
     place, _, name = path.rpartition(":")
     if not place.endswith(".py"):
-        found: Callable[[int], None] = getattr(importlib.import_module(place), name)
+        found: Callable[..., None] = getattr(importlib.import_module(place), name)
         return found
     spec = importlib.util.spec_from_file_location(Path(place).stem, place)
     if spec is None or spec.loader is None:
@@ -73,5 +73,5 @@ def function(path: str) -> Callable[[int], None]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module.__name__] = module
     spec.loader.exec_module(module)
-    served: Callable[[int], None] = getattr(module, name)
+    served: Callable[..., None] = getattr(module, name)
     return served

@@ -21,7 +21,7 @@ from gradus.sandbox.groups import Group
 from gradus.sandbox.identity import Identity, identities
 from gradus.sandbox.levels import Level, words
 from gradus.sandbox.limits import Limits, tasks_of_user
-from gradus.sandbox.orders import Orders
+from gradus.sandbox.orders import Orders, Ready
 
 READY_SECONDS = 180.0  # to start Python and import torch on a slow and busy machine
 ANSWER_SECONDS = 30.0  # for anything else: a zygote that takes longer is given up
@@ -53,10 +53,12 @@ class ForkServer:
         SandboxError: If it does not get ready; with the end of what it wrote to stderr.
     """
 
-    def __init__(self, level: Level, view: View, limits: Limits, serve: str) -> None:
-        """`serve` is imported ahead of the workers that will run it."""
+    def __init__(
+        self, level: Level, view: View, limits: Limits, serve: str, ready: Ready | None = None
+    ) -> None:
+        """`serve` is imported ahead of the workers that will run it, and what is `ready` is made."""
         self._lock = threading.Lock()
-        self._limits, self._serve = limits, serve
+        self._limits, self._serve, self._ready = limits, serve, ready or Ready()
         self._folder = tempfile.TemporaryDirectory(prefix="gradus-", ignore_cleanup_errors=True)
         self._log = Path(self._folder.name, "stderr")
         self.group = Group.make(limits)
@@ -77,11 +79,11 @@ class ForkServer:
                 said = file.read()  # ends when the process has closed its copy, or has ended
         self.root = int(json.loads(said)["child-pid"]) if said.strip() else self._process.pid
         try:
-            ready = self._receive(READY_SECONDS)
+            said_ready = self._receive(READY_SECONDS)
         except SandboxError:
             self.close()
             raise
-        self.lacking = str(ready["lacking"])
+        self.lacking = str(said_ready["lacking"])
         if self.group is not None:
             self.group = self.group.of_process(self.root)
             self.group.settle()
@@ -95,6 +97,7 @@ class ForkServer:
             shared_anonymous=self.group is not None or Path("/dev/nvidiactl").exists(),
             limits=self._limits,
             serve=self._serve,
+            ready=self._ready,
         )
         if level is Level.PROCESS:
             scratch = Path(self._folder.name, "scratch")

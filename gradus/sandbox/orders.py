@@ -9,6 +9,22 @@ from gradus.sandbox.limits import Limits
 
 
 @dataclass(frozen=True)
+class Ready:
+    """What a zygote has ready for its workers, besides torch and the module of what they run.
+
+    Args:
+        around: "module:function"; called with the zygote's loop and with `about`, it calls the loop while it
+            holds what all workers inherit. "": nothing is held.
+        about: What the function is told.
+        memory_files: Whether workers may make shared memory without a name, which only a control group counts.
+    """
+
+    around: str = ""
+    about: str = ""
+    memory_files: bool = False
+
+
+@dataclass(frozen=True)
 class Orders:
     """How a zygote sets itself up. `control` is its end of the judge's control socket."""
 
@@ -22,6 +38,7 @@ class Orders:
     limits: Limits = field(default_factory=Limits)
     probe: bool = False  # only say what was reached
     serve: str = ""  # what to import ahead: "module:function" or "/path/to/file.py:function"
+    ready: Ready = field(default_factory=Ready)
     once: bool = False  # be the worker, and run `serve`: where there is no fork server
     channel: str = ""  # for `once`: "fd:5" or "tcp:PORT:TOKEN"
 
@@ -33,8 +50,8 @@ class Orders:
     def read(cls, text: str) -> "Orders":
         """The orders in `text`, which the judge wrote."""
         data: dict[str, Any] = json.loads(text)
-        limits = Limits(**data.pop("limits"))
-        return cls(**{**data, "folders": tuple(data["folders"]), "limits": limits})
+        limits, ready = Limits(**data.pop("limits")), Ready(**data.pop("ready"))
+        return cls(**{**data, "folders": tuple(data["folders"]), "limits": limits, "ready": ready})
 
     @property
     def scratch(self) -> Path:

@@ -12,7 +12,7 @@ ALWAYS = (  # noqa: SIM905  one to a line would be a page
     "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd mount umount "
     "umount2 pivot_root chroot setns unshare open_tree open_tree_attr move_mount fsopen "
     "fsconfig fsmount fspick mount_setattr bpf perf_event_open userfaultfd io_uring_setup "
-    "io_uring_enter io_uring_register keyctl add_key request_key memfd_create memfd_secret "
+    "io_uring_enter io_uring_register keyctl add_key request_key memfd_secret "
     "shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semtimedop semctl mq_open "
     "mq_unlink open_by_handle_at name_to_handle_at fanotify_init kexec_load kexec_file_load "
     "init_module finit_module delete_module swapon swapoff reboot quotactl quotactl_fd acct "
@@ -45,7 +45,7 @@ SHARED_ANONYMOUS = (0x21, 0x23)  # MAP_SHARED or MAP_SHARED_VALIDATE, with MAP_A
 MAP_TYPE_AND_ANONYMOUS = 0x2F
 
 
-def load(*, shared_anonymous: bool = True) -> None:
+def load(*, shared_anonymous: bool = True, memory_files: bool = False) -> None:
     """Load the filter into this process; it and whatever it starts can never take it off again.
 
     Forbidden calls fail with EPERM, and those newer than the list with ENOSYS. Calls of another architecture
@@ -55,6 +55,7 @@ def load(*, shared_anonymous: bool = True) -> None:
     Args:
         shared_anonymous: Allow shared memory without a file. A watchdog cannot see such pages once they are
             unmapped, so that it is allowed only where a control group counts memory.
+        memory_files: Allow `memfd_create`: shared memory without a name.
 
     Raises:
         ImportError: If pyseccomp is not installed.
@@ -81,6 +82,8 @@ def load(*, shared_anonymous: bool = True) -> None:
 
     for call in ALWAYS:
         deny(call)
+    if not memory_files:
+        deny("memfd_create")
     deny("socket", argument(0, library.NE, socket.AF_UNIX))
     for call in OF_OTHERS:
         deny(call, argument(0, library.NE, 0))
@@ -108,12 +111,12 @@ def load(*, shared_anonymous: bool = True) -> None:
     newer_calls.refuse_from(newer_calls.first_unknown(library))
 
 
-def try_to_load(*, shared_anonymous: bool = True) -> str:
+def try_to_load(*, shared_anonymous: bool = True, memory_files: bool = False) -> str:
     """Load the filter where there is one: "" when that worked, otherwise why not and the remedy."""
     if os.name != "posix":
         return "this system has no seccomp"
     try:
-        load(shared_anonymous=shared_anonymous)
+        load(shared_anonymous=shared_anonymous, memory_files=memory_files)
     except ImportError as error:
         return f"no pyseccomp ({error}): pip install pyseccomp"
     except RuntimeError as error:

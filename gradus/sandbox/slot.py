@@ -15,6 +15,7 @@ from gradus.sandbox.fork_server import ForkServer, Stopped, View
 from gradus.sandbox.levels import Isolation, Level, describe, probe_level
 from gradus.sandbox.limits import Limits
 from gradus.sandbox.memory import Watchdog, Watched, described
+from gradus.sandbox.orders import Ready
 from gradus.sandbox.plain_process import PlainProcess
 
 PATIENCE_SECONDS = 2.0  # for a worker that has closed its channel to end by itself
@@ -65,18 +66,20 @@ class Slot:
         level: Level | None = None,
         *,
         hidden: Sequence[Path] = (),
+        ready: Ready | None = None,
         fork_server: bool = sys.platform == "linux",
     ) -> None:
         """`readable`: files and folders that workers may read, besides Python and gradus.
 
         `hidden`: those that they may not, wherever they lie; what is readable within stays so. `level` asks
-        for one level and no other; None takes the best. Without `fork_server` each worker is a new process
-        that imports torch, at `Level.PROCESS`: all there is outside Linux.
+        for one level and no other; None takes the best. `ready` is made once, ahead of all workers. Without
+        `fork_server` each worker is a new process that imports torch, at `Level.PROCESS`: all there is
+        outside Linux.
         """
         self.limits = limits or Limits()
         self._readable = tuple(Path(path).absolute() for path in readable)
         self._hidden = tuple(Path(path).absolute() for path in hidden)
-        self._level = level
+        self._level, self._ready = level, ready
         self._fork_server = fork_server
         self._isolation: Isolation | None = None
         self._host: ForkServer | PlainProcess | None = None
@@ -147,7 +150,7 @@ class Slot:
         if not self._fork_server:
             return PlainProcess(self.limits)
         view = View(self._readable, self._hidden, isolation.identity)
-        host = ForkServer(isolation.level, view, self.limits, serve)
+        host = ForkServer(isolation.level, view, self.limits, serve, self._ready)
         if host.lacking and isolation.level is Level.SANDBOX:
             host.close()
             raise SandboxError(f"sandbox: no system-call filter after all: {host.lacking}")

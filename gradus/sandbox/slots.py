@@ -2,13 +2,40 @@
 
 import atexit
 import concurrent.futures
+import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
-from gradus.sandbox.levels import Level
+from gradus.sandbox.endings import Ended
+from gradus.sandbox.levels import Isolation, Level
+from gradus.sandbox.orders import Ready
 from gradus.sandbox.slot import Slot, Worker
 
-_slots: dict[tuple[tuple[Path, ...], tuple[Path, ...], str, Level | None], "WarmSlot"] = {}
+_slots: dict[Any, "WarmSlot"] = {}
+
+
+class Running(Protocol):
+    """A running submission, wherever it was started."""
+
+    socket: socket.socket  # the judge's end of its channel
+
+    def interrupt(self) -> bool:
+        """Have it stop what it is doing; False when there is nothing to interrupt."""
+
+    def stop(self) -> Ended:
+        """End it, and say how it ended."""
+
+
+class Workers(Protocol):
+    """Where a judge's workers come from, one at a time."""
+
+    @property
+    def isolation(self) -> Isolation:
+        """The level that they run at, in words."""
+
+    def start_worker(self) -> Running:
+        """A new worker."""
 
 
 class WarmSlot(Slot):
@@ -21,9 +48,10 @@ class WarmSlot(Slot):
         *,
         hidden: Sequence[Path] = (),
         level: Level | None = None,
+        ready: Ready | None = None,
     ) -> None:
         """`serve` is what its workers run: "module:function" or "/path/to/file.py:function"."""
-        super().__init__(readable, level=level, hidden=hidden)
+        super().__init__(readable, level=level, hidden=hidden, ready=ready)
         self._serve = serve
         self._ahead: concurrent.futures.Future[Worker] | None = None
 
@@ -57,6 +85,7 @@ def warm_slot(
     *,
     hidden: Sequence[Path] = (),
     level: Level | None = None,
+    ready: Ready | None = None,
 ) -> WarmSlot:
     """This process's slot for workers that run `serve`; closed when this process ends.
 
@@ -65,13 +94,14 @@ def warm_slot(
         serve: "module:function" or "/path/to/file.py:function".
         hidden: What they may not, wherever it lies.
         level: This one and no other; the best that there is if None.
+        ready: What is made once, ahead of all workers.
 
     Raises:
         SandboxError: If that level is out of reach here; with why, and the remedy.
     """
-    key = tuple(readable), tuple(hidden), serve, level
+    key = tuple(readable), tuple(hidden), serve, level, ready
     if key not in _slots:
-        slot = WarmSlot(readable, serve, hidden=hidden, level=level)
+        slot = WarmSlot(readable, serve, hidden=hidden, level=level, ready=ready)
         if level is not None:
             _ = slot.isolation  # raises here what `start` would raise later
         _slots[key] = slot

@@ -72,8 +72,19 @@ class Zygote:
 
     def run(self) -> None:
         """Get ready, say so, and answer requests until the judge is gone."""
-        lacking = self._prepare()
-        self._send({"ready": True, "lacking": lacking})
+        ready, lacking = self.orders.ready, self._become()
+
+        def loop() -> None:
+            self._settle()
+            self._send({"ready": True, "lacking": lacking})
+            self._answer()
+
+        if not ready.around:
+            loop()
+            return
+        function(ready.around)(loop, ready.about)
+
+    def _answer(self) -> None:
         answers: dict[str, Callable[[dict[str, Any], list[int]], dict[str, Any]]] = {
             "start": self._start,
             "interrupt": self._interrupt,
@@ -104,12 +115,8 @@ class Zygote:
     def _send(self, answer: dict[str, Any]) -> None:
         self.control.send(json.dumps(answer).encode())
 
-    def _prepare(self) -> str:
-        """Become what every worker inherits; returns why there is no system-call filter, where it is asked for.
-
-        Raises:
-            RuntimeError: If importing torch left a second thread behind, which a fork would lose.
-        """
+    def _become(self) -> str:
+        """Become what every worker inherits; returns why there is no system-call filter, where it is asked for."""
         orders = self.orders
         for number in (
             signal.SIGINT,
@@ -135,7 +142,17 @@ class Zygote:
         prctl(DUMPABLE, 0)  # nobody reads its memory or descriptors, of whatever user
         lacking = ""
         if orders.seccomp:
-            lacking = seccomp.try_to_load(shared_anonymous=orders.shared_anonymous)
+            lacking = seccomp.try_to_load(
+                shared_anonymous=orders.shared_anonymous, memory_files=orders.ready.memory_files
+            )
+        return lacking
+
+    def _settle(self) -> None:
+        """Take note of how things are before the first worker.
+
+        Raises:
+            RuntimeError: If importing torch left a second thread behind, which a fork would lose.
+        """
         threads = len(list(Path("/proc/self/task").iterdir()))
         if threads != 1:
             raise RuntimeError(
@@ -144,7 +161,6 @@ class Zygote:
         self.mounts, self.marks = cleaning.mount_points(), marks_of_self()
         gc.collect()
         gc.freeze()  # workers write to no page of what they share with it
-        return lacking
 
     def _start(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         if self.worker:

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 
 from gradus.errors import SubmissionError
-from gradus.sandbox.slot import Worker
-from gradus.sandbox.slots import WarmSlot
+from gradus.sandbox.slots import Running, Workers
 from gradus.simulated_gpu.active import active
 from gradus.submission.calls import StudentError
 from gradus.submission.exits import ProcessLost, SubmissionExit
@@ -21,7 +20,7 @@ from gradus.submission.status import Problem, Status
 from gradus.submission.time_limit import CELL_SECONDS
 from gradus.wall.judge.budget import SECONDS, Budget
 from gradus.wall.judge.judge import Judge
-from gradus.wall.judge.source import Source, files_beside
+from gradus.wall.judge.source import Source
 from gradus.wall.judge.told import read_told
 from gradus.wall.wire.channel import Channel
 from gradus.wall.wire.nodes import WireError
@@ -44,7 +43,7 @@ class Host:
 
     def __init__(
         self,
-        slot: WarmSlot,
+        slot: Workers,
         source: Source,
         import_from: Sequence[Path] = (),
         *,
@@ -54,7 +53,7 @@ class Host:
         self._budget = Budget(limit)
         self._import_from = [str(path) for path in import_from]
         self._lost: dict[str, str] = {}  # statements that ended a worker -> what to tell
-        self._worker: Worker | None = None
+        self._worker: Running | None = None
         self._judge: Judge | None = None
         self._given_up: Problem | None = None  # why there will be no worker any more
         self._told = False  # the problems of the first load; those of later ones stay here
@@ -151,7 +150,7 @@ class Host:
             self._give_up(str(error))
             return
         self.loaded.sha256 = hashlib.sha256(data).hexdigest()
-        files = {**files_beside(source), source.path.name: data}
+        files = {**source.beside(), source.path.name: data}
         loading = Budget(LOAD_SECONDS)
         for _ in range(RESTARTS):
             judge = self._start()

@@ -1,6 +1,7 @@
 """What was handed in."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradus.errors import SubmissionError
@@ -44,19 +45,47 @@ class Source:
             )
         return read_source(self.path, self.topic, self.shown)
 
+    def beside(self) -> dict[str, bytes]:
+        """The files that were handed in together with it, by their path below the folder."""
+        if self.folder is None:
+            return {}
+        files: dict[str, bytes] = {}
+        size = 0
+        for path in sorted(self.folder.rglob("*")):
+            inside = path.relative_to(self.folder)
+            if path.is_symlink() or not path.is_file() or any(p.startswith(".") for p in inside.parts):
+                continue
+            size += path.stat().st_size
+            if len(files) >= MOST_FILES or size > MOST_BYTES:
+                break
+            files[inside.as_posix()] = path.read_bytes()
+        return files
 
-def files_beside(source: Source) -> dict[str, bytes]:
-    """The files that were handed in together with the submission."""
-    if source.folder is None:
-        return {}
-    files: dict[str, bytes] = {}
-    size = 0
-    for path in sorted(source.folder.rglob("*")):
-        inside = path.relative_to(source.folder)
-        if path.is_symlink() or not path.is_file() or any(p.startswith(".") for p in inside.parts):
-            continue
-        size += path.stat().st_size
-        if len(files) >= MOST_FILES or size > MOST_BYTES:
-            break
-        files[inside.as_posix()] = path.read_bytes()
-    return files
+
+@dataclass(frozen=True)
+class Received(Source):
+    """What was handed in, read by another process that may see where it lies.
+
+    Attributes:
+        data: The bytes of the file.
+        problem: Why it could not be read; "" where it was.
+        others: What was handed in together with it.
+    """
+
+    data: bytes = b""
+    problem: str = ""
+    others: Mapping[str, bytes] = field(default_factory=dict, hash=False)
+
+    def read(self) -> bytes:
+        """The bytes of the file.
+
+        Raises:
+            SubmissionError: If they could not be read.
+        """
+        if self.problem:
+            raise SubmissionError(self.problem)
+        return self.data
+
+    def beside(self) -> dict[str, bytes]:
+        """The files that were handed in together with it, by their path below the folder."""
+        return dict(self.others)

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from gradus.sandbox.levels import Level
+from gradus.sandbox.slots import Workers
 from gradus.wall.judge.budget import SECONDS
 from gradus.wall.judge.host import Host
 from gradus.wall.judge.source import Source
-from gradus.wall.slots import slot_of
 
 
 class Wall:
@@ -14,23 +13,20 @@ class Wall:
 
     Args:
         root: Of the kit. The student's code may read and import its `datasets/`, and nothing else of it.
+        workers: Where the submission's processes come from.
         limit: Seconds that one submission may take in all.
-        level: That the sandbox must reach; the best that there is if None.
-
-    Raises:
-        SandboxError: If it does not.
     """
 
-    def __init__(self, root: Path, *, limit: float = SECONDS, level: Level | None = None) -> None:
+    def __init__(self, root: Path, workers: Workers, *, limit: float = SECONDS) -> None:
         self._limit = limit
         self._import_from = [root] if (root / "datasets").is_dir() else []
-        self._slot = slot_of(root, level)
+        self._workers = workers
         self._hosts: dict[Source, Host] = {}
         self._active: Host | None = None
 
     def reached(self) -> dict[str, str]:
         """What the sandbox reaches on this machine, in words: the level, and what is shut off."""
-        isolation = self._slot.isolation
+        isolation = self._workers.isolation
         time = f"{self._limit:g} s for one submission, all loads and checks together"
         return {"level": str(isolation.level), **isolation.details, "time": time}
 
@@ -41,7 +37,7 @@ class Wall:
             self.close()
         if known is None:
             known = self._hosts[source] = Host(
-                self._slot, source, self._import_from, limit=self._limit
+                self._workers, source, self._import_from, limit=self._limit
             )
         self._active = known
         return known

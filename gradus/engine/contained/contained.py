@@ -1,0 +1,235 @@
+"""Grades a stranger's answer with a judge that is shut in as the answer is, in another sandbox."""
+
+import contextlib
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gradus.course import Course
+from gradus.engine.contained.desk import Desk
+from gradus.engine.contained.talk import Nonsense, Talk
+from gradus.engine.ended import Ended
+from gradus.engine.job import Job
+from gradus.engine.progress import Progress
+from gradus.errors import GraderError, SubmissionError
+from gradus.grading.journal import Line
+from gradus.grading.report import Report
+from gradus.sandbox.errors import SandboxError
+from gradus.sandbox.levels import Level
+from gradus.sandbox.orders import Ready
+from gradus.sandbox.slots import WarmSlot, warm_slot
+from gradus.submission.reading import show_path
+from gradus.submission.status import Status
+from gradus.wall.judge.source import Source
+from gradus.wall.slots import hidden_from_submissions, slot_of
+
+PROCESS = "gradus.engine.contained.process"
+LOAD_SECONDS = 900.0  # until the first case begins: a file may take 600 s of statements that end processes
+MORE_SECONDS = 600.0  # for the checks' own work, beyond what the submission may take
+LIMIT = 600.0  # seconds that one submission may take in all
+DETAILS = "in a sandbox of its own, one process for each submission"
+
+
+def can_contain() -> bool:
+    """Whether this system has the fork server that both slots need."""
+    return sys.platform == "linux"
+
+
+class ContainedJudge:
+    """Grades answers to one topic, one after another, each with a judge and a worker of its own.
+
+    Both are forks of processes that are kept warm, in two sandboxes. The judge's shows it the kit's graders
+    and data sets. A judge that an answer has taken over can make up the report of that one answer, and show
+    what it knows in it: hidden checks, and their inputs.
+
+    Args:
+        course: The kit.
+        topic: One of its topics.
+        devices: That checks run on; those of a plain pytest run when empty.
+
+    Raises:
+        SandboxError: If a sandbox would show too much.
+    """
+
+    def __init__(self, course: Course, topic: str, *, devices: Sequence[str] = ()) -> None:
+        self.course, self.topic = course, course.require(topic)
+        about = {"root": str(course.root), "topic": topic, "devices": list(devices)}
+        ready = Ready(f"{PROCESS}:collected", json.dumps(about), memory_files=True)
+        seen = [course.root / name for name in ("graders", "datasets", "course.toml")]
+        seen += [course.root / name for name in ("pyproject.toml", "conftest.py")]
+        self._judges: WarmSlot = warm_slot(
+            tuple(path for path in seen if path.exists()),
+            f"{PROCESS}:serve",
+            hidden=hidden_from_submissions(course.root),
+            ready=ready,
+        )
+        self._workers: WarmSlot = slot_of(course.root)
+        self._judges.start_ahead()
+        self._workers.start_ahead()
+
+    def grade(self, job: Job, *, limit: float = LIMIT) -> Report:
+        """Grade one answer.
+
+        Args:
+            job: What is graded. `folder` is what was handed in together, the submission among it.
+            limit: Seconds that the submission may take in all.
+
+        Raises:
+            GraderError: If the checks could not be run through; not for what the answer does.
+            SandboxError: If there is no sandbox to be had.
+        """
+        assert job.submission is not None
+        path, folder = job.submission, job.folder
+        source = Source(path, self.topic, show_path(path, folder), folder)
+        answer = self._run(job, source, limit)
+        doubtful, reference = answer.doubtful(), self.course.solution(self.topic)
+        if doubtful and reference.exists():
+            alone = dataclasses.replace(job, submission=reference, folder=None, cases=doubtful)
+            right = Source(reference, self.topic, reference.name, handed_in=False)
+            passed = {
+                line["node"]
+                for line in self._run(alone, right, limit).lines
+                if line["event"] == "finished" and line["data"]["status"] == Status.PASSED.value
+            }
+            for node in set(doubtful) - passed:
+                answer.condemn(node)
+        return answer.report()
+
+    def close(self) -> None:
+        """End both sandboxes."""
+        self._judges.close()
+        self._workers.close()
+
+    def _run(self, job: Job, source: Source, limit: float) -> Progress:
+        """One pair of processes after another, until all cases have been judged."""
+        answer = Progress(self.topic, job)
+        until = time.monotonic() + 2 * limit + MORE_SECONDS
+        told, data = self._told(job, source, limit)
+        while not answer.over:
+            try:
+                judge = self._judges.start_worker()
+            except SandboxError as error:
+                raise GraderError(f"{self.topic}: no judge could be started. {error}") from error
+            talk = Talk(judge.socket)
+            desk = Desk(talk, self._workers)
+            answer.begin()
+            hung = False
+            try:
+                with contextlib.suppress(OSError):  # it has ended: its code will tell
+                    talk.say({**told, "past": answer.lines}, data=data)
+                    hung = not self._hear(answer, talk, desk, until)
+            except (Nonsense, KeyError, TypeError, ValueError, AttributeError) as error:
+                raise GraderError(
+                    f"{self.topic}: the judge of this submission said what is no result ({error!r}). It may "
+                    "have been taken over: read the submission."
+                ) from error
+            finally:
+                desk.close()
+                ended = judge.stop()
+            answer.charge(Ended(ended.code if ended.code is not None else -9, hung))
+        return answer
+
+    def _hear(self, answer: Progress, talk: Talk, desk: Desk, until: float) -> bool:
+        """Hear a judge, and serve it, until it has ended or said all; False if it says nothing any more."""
+        while not answer.over:
+            due = min(max(answer.deadline, self._first(answer)), until)
+            lines = talk.lines(due - time.monotonic())
+            if lines is None:
+                return True
+            heard = False
+            for said in lines:
+                heard = True
+                if "ask" in said:
+                    desk.serve(said["ask"])
+                else:
+                    answer.take(self._believed(said["line"]))
+            if not heard and time.monotonic() >= due:
+                return False
+        return True
+
+    def _first(self, answer: Progress) -> float:
+        """Until the first case begins the submission is loaded, and no line tells of it."""
+        return answer.began + LOAD_SECONDS if answer.is_silent else 0.0
+
+    def _believed(self, line: Any) -> Line:
+        """A line of a judge's, as far as it is well-formed; what only the supervisor knows is its own."""
+        event, data = str(line["event"]), line.get("data")
+        if event not in ("finished", "started", "reference"):
+            return {**line, "event": event}
+        known = {
+            "grader": str(self.course.grader(self.topic)),
+            "check": str(data["check"]),
+            "id": str(data["id"]),
+            "status": Status(data["status"]).value,
+            "message": str(data["message"]),
+            "seconds": float(data["seconds"]),
+            "of": int(data["of"]),
+            "problems": data["problems"],
+            "submission": str(data["submission"]),
+            "sha256": str(data["sha256"]),
+            "isolation": self._isolation(),
+            **({"if_broken": str(data["if_broken"])} if "if_broken" in data else {}),
+        }
+        limit = {"limit": float(line["limit"])} if "limit" in line else {}
+        return {"event": event, "node": str(line["node"]), "data": known, **limit}
+
+    def _isolation(self) -> dict[str, str]:
+        worker, judge = self._workers.isolation, self._judges.isolation
+        shut_in = DETAILS if judge.level is not Level.PROCESS else "a process for each submission"
+        return {"level": str(worker.level), **worker.details, "judge": shut_in}
+
+    def _told(self, job: Job, source: Source, limit: float) -> tuple[dict[str, Any], bytes]:
+        """What a judge is told, and the files that follow."""
+        problem, files = "", dict[str, bytes]()
+        try:
+            files = {"": source.read(), **source.beside()}
+        except SubmissionError as error:
+            problem = str(error)
+        isolation = self._workers.isolation
+        told = {
+            "job": {
+                "tasks": list(job.tasks),
+                "cases": None if job.cases is None else list(job.cases),
+                "hidden": job.hidden,
+                "seed": job.seed,
+                "limits": dict(job.limits),
+            },
+            "source": {"name": source.path.name, "shown": source.shown, "problem": problem},
+            "level": str(isolation.level),
+            "details": isolation.details,
+            "limit": limit,
+            "files": [(name, len(data)) for name, data in files.items()],
+        }
+        return told, b"".join(files.values())
+
+
+def contained_judge(course: Course, topic: str, *, devices: Sequence[str] = ()) -> ContainedJudge:
+    """This process's judge of a topic, warm; a new one where a grader, a data set or the kit has changed."""
+    key = course.root, topic, tuple(devices)
+    state = _state(course)
+    known = _judges.get(key)
+    if known is None or known[0] != state:
+        if known is not None:
+            known[1].close()
+        _judges[key] = known = state, ContainedJudge(course, topic, devices=devices)
+    return known[1]
+
+
+_judges: dict[tuple[Path, str, tuple[str, ...]], tuple[Any, ContainedJudge]] = {}
+
+
+def _state(course: Course) -> list[tuple[str, int, int]]:
+    """What a warm judge has read: it is started anew when any of it is changed."""
+    rooms = (course.root / "graders", course.root / "datasets")
+    files = [path for room in rooms if room.is_dir() for path in sorted(room.rglob("*"))]
+    files += [course.root / "course.toml", course.root / "pyproject.toml"]
+    found = []
+    for path in files:
+        if path.is_file() and "__pycache__" not in path.parts:
+            about = path.stat()
+            found.append((str(path), about.st_mtime_ns, about.st_size))
+    return found
