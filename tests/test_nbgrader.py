@@ -14,7 +14,7 @@ import gradus
 from gradus.classroom.execute import GradusExecute
 from gradus.course import find_course
 from gradus.grading.run import grade_here
-from tests.kits import copy_kit, forget_graders
+from tests.kits import copy_kit, forget_graders, message
 from tests.nbgrader_class import Student, make_class
 from tests.nbgrader_course import Classroom, cell_of, filled, right_answers
 
@@ -187,22 +187,36 @@ def test_links_and_special_files_are_refused_before_anything_is_copied(tmp_path,
     assert other.marks()["honest"] == 7
 
 
+TELLS_ITS_PROCESS = '''
+
+
+BEFORE = []
+
+
+@pytest.mark.task("double")
+def test_whose_process():
+    """The process is told."""
+    BEFORE.append(os.getpid())
+    raise AssertionError(f"process {BEFORE[-1]}, before it: {BEFORE[:-1]}")
+'''
+
+
 def test_each_submission_is_graded_in_a_process_of_its_own(tmp_path, shared_kit):
     kit = copy_kit(shared_kit, tmp_path / "kit")
     with kit.grader("demo").open("a", encoding="utf-8") as file:
-        file.write(
-            "\nimport os, pathlib\n"
-            "with pathlib.Path(__file__).with_name('judges').open('a') as judges:\n"
-            "    judges.write(f'{os.getpid()}\\n')\n"
-        )
+        file.write(TELLS_ITS_PROCESS)
     released = nbformat.read(kit.root / "exercises" / "demo.ipynb", as_version=4)
     folder = tmp_path / "handed in"
     folder.mkdir()
     graded_by = GradusExecute(kit=str(kit.root))
+    told = []
     for _ in range(2):
-        assert graded_by.grade(released, "demo", folder).earned == 0
-    judges = kit.grader("demo").with_name("judges").read_text().split()
-    assert len({*judges, str(os.getpid())}) == 3
+        result = graded_by.grade(released, "demo", folder)
+        assert result.earned == 0
+        assert result.isolation["judge"].startswith("in a sandbox of its own")
+        told.append(message(result, "whose_process"))
+    assert all("before it: []" in text for text in told)
+    assert len(set(told)) == 2  # two processes
 
 
 # Feedback

@@ -45,9 +45,10 @@ def grade_apart(
     job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=workdir)
     spawn = bool(os.environ.get(SPAWN)) or not can_fork()
     if isolated and submission is not None and not show and not spawn:
-        from gradus.engine.contained.contained import LIMIT, contained_judge
+        from gradus.engine.contained.contained import contained_judge
+        from gradus.wall.judge.budget import SECONDS
 
-        return contained_judge(course, topic, devices=devices).grade(job, limit=limit or LIMIT)
+        return contained_judge(course, topic, devices=devices).grade(job, limit=limit or SECONDS)
     if isolated or spawn:
         from gradus.engine.spawned import grade_spawned
 

@@ -102,7 +102,7 @@ class Telling:
             limit = self._job.limits.get(item.nodeid)
             if limit is not None:
                 item.add_marker(pytest.mark.timeout(limit), append=False)
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        for item, following in zip(items, [*items[1:], None], strict=False):
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._lost and self._job.enough:
                 return

@@ -43,7 +43,9 @@ class WarmJudge:
         self.topic, self.config = topic, session.config
         self.items: Sequence[pytest.Item] = tuple(session.items)
         self._reference = reference if reference is not None and reference.exists() else None
-        self._passes: dict[tuple[str, int], bool] = {}  # case and seed -> whether the reference does
+        self._passes: dict[
+            tuple[str, int], bool
+        ] = {}  # case and seed -> whether the reference does
 
     def grade(
         self,

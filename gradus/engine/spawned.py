@@ -8,14 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gradus.course import Course
 from gradus.engine import ended as ended_in
-from gradus.engine.ended import Ended
+from gradus.engine.ended import Ended, condemned
 from gradus.engine.ended import patience as patience_after
 from gradus.engine.job import Job
 from gradus.errors import GraderError
@@ -24,6 +25,7 @@ from gradus.grading.own_process import SUPERVISOR
 from gradus.grading.report import Report
 from gradus.grading.report_file import read_report
 from gradus.grading.run import NAMED, NO_OTHERS, arguments, configuration
+from gradus.submission.status import Status
 
 LEFT_OUT = ("-p", "no:cacheprovider", "-p", "no:faulthandler")  # stacks say less than our message
 END_SECONDS = 10.0  # from the report to the end of the process: it has a summary to print
@@ -50,8 +52,18 @@ def grade_spawned(
         words += [*configuration(course, course.root), *NAMED]
         words += arguments(
             course, topic, job.submission, hidden=job.hidden, isolated=isolated, tasks=job.tasks,
-            seed=job.seed, devices=devices, limit=limit, cwd=course.root,
+            cases=job.cases or (), seed=job.seed, devices=devices, limit=limit, cwd=course.root,
         )  # fmt: skip
+
+        def passes(node: str) -> bool:
+            reference = course.solution(topic)
+            if job.submission == reference or not reference.exists():
+                return True
+            alone = replace(job, submission=reference, cases=[node], folder=None)
+            report = grade_spawned(course, topic, alone, isolated=isolated, devices=devices)
+            cases = [case for check in report.topic(topic).checks() for case in check.cases]
+            return all(case.status is Status.PASSED for case in cases)
+
         words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
         words += ["--gradus-workdir", str(job.folder)] if job.folder is not None else []
         ended, output = Ended(0), ""
@@ -61,7 +73,7 @@ def grade_spawned(
                 break  # what such a report leaves out is not the student's loss
             if result.exists():
                 return read_report(result)
-            if ended.code != GPU_LOST and not _charge(journal, ended):
+            if ended.code != GPU_LOST and not _charge(journal, ended, passes):
                 break
         raise GraderError(
             f"{course.grader(topic)}: pytest did not get through (exit code {ended.code}).\n"
@@ -128,10 +140,16 @@ def _last(journal: Path) -> Line:
     return lines[-1] if lines else {"event": ""}
 
 
-def _charge(journal: Path, ended: Ended) -> bool:
-    """Note what lost the process, so that the next one goes on behind it; False when nothing was running."""
+def _charge(journal: Path, ended: Ended, passes: Callable[[str], bool]) -> bool:
+    """Note what lost the process, so that the next one goes on behind it; False when nothing was running.
+
+    `passes` tells whether the reference passes a case: where it does not, the check is to blame.
+    """
     line = ended.charge(_last(journal))
     if line is not None:
+        lost = line["event"] == "finished" and line["data"]["status"] != Status.BROKEN.value
+        if lost and not passes(line["node"]):
+            line["data"] = condemned(line["data"])
         with journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
     return line is not None

@@ -11,7 +11,6 @@ from gradus.sandbox.levels import Level
 from gradus.sandbox.slots import WarmSlot
 from gradus.wall.slots import slot_of
 
-
 GIVEN = "given"  # --isolated=given: workers come from the process that supervises this one
 
 

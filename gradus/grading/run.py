@@ -36,13 +36,14 @@ def arguments(
     hidden: bool = False,
     isolated: bool = False,
     tasks: Iterable[str] = (),
+    cases: Sequence[str] = (),
     seed: int = 0,
     devices: Iterable[str] = (),
     limit: float | None = None,
     cwd: Path | None = None,
 ) -> list[str]:
     """pytest's command-line arguments for one topic; it runs in `cwd`, or where this process does."""
-    words = [target(course.grader(topic), cwd), "--gradus-seed", str(seed)]
+    words = [*(cases or [target(course.grader(topic), cwd)]), "--gradus-seed", str(seed)]
     words += ["--submission", str(submission)] if submission is not None else []
     words += ["--hidden"] if hidden else []
     words += ["--isolated"] if isolated else []

@@ -116,7 +116,7 @@ class Zygote:
         self.control.send(json.dumps(answer).encode())
 
     def _become(self) -> str:
-        """Become what every worker inherits; returns why there is no system-call filter, where it is asked for."""
+        """Become what every worker inherits; returns why there is no filter, where one is asked for."""
         orders = self.orders
         for number in (
             signal.SIGINT,

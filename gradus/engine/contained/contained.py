@@ -24,14 +24,16 @@ from gradus.sandbox.orders import Ready
 from gradus.sandbox.slots import WarmSlot, warm_slot
 from gradus.submission.reading import show_path
 from gradus.submission.status import Status
+from gradus.wall.judge.budget import SECONDS, reached
 from gradus.wall.judge.source import Source
 from gradus.wall.slots import hidden_from_submissions, slot_of
 
 PROCESS = "gradus.engine.contained.process"
-LOAD_SECONDS = 900.0  # until the first case begins: a file may take 600 s of statements that end processes
+LOAD_SECONDS = (
+    900.0  # until the first case begins: a file may take 600 s of statements that end processes
+)
 MORE_SECONDS = 600.0  # for the checks' own work, beyond what the submission may take
-LIMIT = 600.0  # seconds that one submission may take in all
-DETAILS = "in a sandbox of its own, one process for each submission"
+MOST_WARM = 4  # judges of topics that wait for the next answer: each takes some 200 MB
 
 
 def can_contain() -> bool:
@@ -71,7 +73,7 @@ class ContainedJudge:
         self._judges.start_ahead()
         self._workers.start_ahead()
 
-    def grade(self, job: Job, *, limit: float = LIMIT) -> Report:
+    def grade(self, job: Job, *, limit: float = SECONDS) -> Report:
         """Grade one answer.
 
         Args:
@@ -100,9 +102,8 @@ class ContainedJudge:
         return answer.report()
 
     def close(self) -> None:
-        """End both sandboxes."""
+        """End the judges' sandbox; that of the submissions serves other topics too."""
         self._judges.close()
-        self._workers.close()
 
     def _run(self, job: Job, source: Source, limit: float) -> Progress:
         """One pair of processes after another, until all cases have been judged."""
@@ -121,7 +122,7 @@ class ContainedJudge:
             try:
                 with contextlib.suppress(OSError):  # it has ended: its code will tell
                     talk.say({**told, "past": answer.lines}, data=data)
-                    hung = not self._hear(answer, talk, desk, until)
+                    hung = not self._hear(answer, talk, desk, until, limit)
             except (Nonsense, KeyError, TypeError, ValueError, AttributeError) as error:
                 raise GraderError(
                     f"{self.topic}: the judge of this submission said what is no result ({error!r}). It may "
@@ -133,7 +134,7 @@ class ContainedJudge:
             answer.charge(Ended(ended.code if ended.code is not None else -9, hung))
         return answer
 
-    def _hear(self, answer: Progress, talk: Talk, desk: Desk, until: float) -> bool:
+    def _hear(self, answer: Progress, talk: Talk, desk: Desk, until: float, limit: float) -> bool:
         """Hear a judge, and serve it, until it has ended or said all; False if it says nothing any more."""
         while not answer.over:
             due = min(max(answer.deadline, self._first(answer)), until)
@@ -146,7 +147,7 @@ class ContainedJudge:
                 if "ask" in said:
                     desk.serve(said["ask"])
                 else:
-                    answer.take(self._believed(said["line"]))
+                    answer.take(self._believed(said["line"], limit))
             if not heard and time.monotonic() >= due:
                 return False
         return True
@@ -155,7 +156,7 @@ class ContainedJudge:
         """Until the first case begins the submission is loaded, and no line tells of it."""
         return answer.began + LOAD_SECONDS if answer.is_silent else 0.0
 
-    def _believed(self, line: Any) -> Line:
+    def _believed(self, line: Any, limit: float) -> Line:
         """A line of a judge's, as far as it is well-formed; what only the supervisor knows is its own."""
         event, data = str(line["event"]), line.get("data")
         if event not in ("finished", "started", "reference"):
@@ -171,16 +172,16 @@ class ContainedJudge:
             "problems": data["problems"],
             "submission": str(data["submission"]),
             "sha256": str(data["sha256"]),
-            "isolation": self._isolation(),
+            "isolation": self._isolation(limit),
             **({"if_broken": str(data["if_broken"])} if "if_broken" in data else {}),
         }
-        limit = {"limit": float(line["limit"])} if "limit" in line else {}
-        return {"event": event, "node": str(line["node"]), "data": known, **limit}
+        seconds = {"limit": float(line["limit"])} if "limit" in line else {}
+        return {"event": event, "node": str(line["node"]), "data": known, **seconds}
 
-    def _isolation(self) -> dict[str, str]:
-        worker, judge = self._workers.isolation, self._judges.isolation
-        shut_in = DETAILS if judge.level is not Level.PROCESS else "a process for each submission"
-        return {"level": str(worker.level), **worker.details, "judge": shut_in}
+    def _isolation(self, limit: float) -> dict[str, str]:
+        is_boxed = self._judges.isolation.level is not Level.PROCESS
+        judge = f"{'in a sandbox of its own, ' if is_boxed else ''}one process for each submission"
+        return {**reached(self._workers.isolation, limit), "judge": judge}
 
     def _told(self, job: Job, source: Source, limit: float) -> tuple[dict[str, Any], bytes]:
         """What a judge is told, and the files that follow."""
@@ -215,7 +216,11 @@ def contained_judge(course: Course, topic: str, *, devices: Sequence[str] = ()) 
     if known is None or known[0] != state:
         if known is not None:
             known[1].close()
-        _judges[key] = known = state, ContainedJudge(course, topic, devices=devices)
+        known = state, ContainedJudge(course, topic, devices=devices)
+    _judges.pop(key, None)
+    _judges[key] = known  # the last one is the one used last
+    while len(_judges) > MOST_WARM:
+        _judges.pop(next(iter(_judges)))[1].close()
     return known[1]
 
 

@@ -36,7 +36,6 @@ def collected(loop: Callable[[], None], about: str) -> None:
     told = json.loads(about)
     course = load_course(Path(told["root"]))
     os.chdir(course.root)  # pytest takes its paths from here
-    keep_still()
 
     def use(judge: WarmJudge) -> None:
         _ready.append(judge)
@@ -48,6 +47,7 @@ def collected(loop: Callable[[], None], about: str) -> None:
 
 def serve(descriptor: int) -> None:
     """Grade the one answer that the supervisor tells of, and tell it every step."""
+    keep_still()  # pytest has faulthandler write to a descriptor that is now the talk's
     talk = Talk(socket.socket(fileno=descriptor))
     (judge,) = _ready
     told = talk.listen()

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gradus.sandbox.levels import Isolation
+
 SECONDS = 600.0
 
 
@@ -34,3 +36,9 @@ class Budget:
             self._depth -= 1
             if self._depth == 0:
                 self._used += time.monotonic() - begun
+
+
+def reached(isolation: Isolation, limit: float) -> dict[str, str]:
+    """What a submission is held to, in words: the level, what is shut off, and its seconds."""
+    time = f"{limit:g} s for one submission, all loads and checks together"
+    return {"level": str(isolation.level), **isolation.details, "time": time}

@@ -53,7 +53,11 @@ class Source:
         size = 0
         for path in sorted(self.folder.rglob("*")):
             inside = path.relative_to(self.folder)
-            if path.is_symlink() or not path.is_file() or any(p.startswith(".") for p in inside.parts):
+            if (
+                path.is_symlink()
+                or not path.is_file()
+                or any(p.startswith(".") for p in inside.parts)
+            ):
                 continue
             size += path.stat().st_size
             if len(files) >= MOST_FILES or size > MOST_BYTES:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gradus.sandbox.slots import Workers
-from gradus.wall.judge.budget import SECONDS
+from gradus.wall.judge.budget import SECONDS, reached
 from gradus.wall.judge.host import Host
 from gradus.wall.judge.source import Source
 
@@ -26,9 +26,7 @@ class Wall:
 
     def reached(self) -> dict[str, str]:
         """What the sandbox reaches on this machine, in words: the level, and what is shut off."""
-        isolation = self._workers.isolation
-        time = f"{self._limit:g} s for one submission, all loads and checks together"
-        return {"level": str(isolation.level), **isolation.details, "time": time}
+        return reached(self._workers.isolation, self._limit)
 
     def host(self, source: Source) -> Host:
         """The host of a submission; that of another one loses its worker."""
