@@ -215,20 +215,24 @@ def record(self, nodeid, data):
     real(self, nodeid, {{**data, "status": "passed", "message": ""}})
 Results.record = record
 """
-NOTHING = "\n\ndef double(x):\n    return {through} if callable(x) else None\n"
+STUB = """
+def double(x):
+    {first}
+    raise NotImplementedError("TODO: double")
+"""
 
 
 def test_a_takeover_reaches_one_report_and_not_the_next(holed, tmp_path):
     """The review's own writes a file outside first, and earns nothing; one that does not may forge its own."""
     first = f"Path({str(tmp_path / 'pwned')!r}).write_text('here')"
-    stub = NOTHING.format(through="None")
-    for act, points in ((first, 1), ("", sum(POINTS.values()) + 1)):
+    points = []
+    for act in (first, ""):
         code = TAKES_OVER.format(first=act)
-        takeover = NOTHING.format(through=f"x({code!r})")
-        assert graded(holed, takeover, tmp_path).earned <= points
-        assert (
-            graded(holed, stub, tmp_path).earned <= 1
-        )  # the hole itself gives a point to who stays away
+        takeover = STUB.format(first=f"if callable(x): x({code!r})")
+        points.append(graded(holed, takeover, tmp_path).earned)
+        assert graded(holed, STUB.format(first=""), tmp_path).earned == 0
+    assert points[0] == 0
+    assert points[1] > 0  # docs/security.md says so
     assert not (tmp_path / "pwned").exists()
 
 
@@ -305,7 +309,7 @@ def test_a_judge_makes_no_points_that_its_topic_does_not_have(holed, tmp_path):
 def test_a_judge_that_talks_without_end_is_ended(holed, tmp_path, monkeypatch):
     monkeypatch.setattr("gradus.engine.contained.talk.MOST", 1 << 20)
     code = (
-        "import os, json\n"
+        "import os, json; os.set_blocking(3, True)\n"
         "line = {'line': {'event': 'report', 'report': 'x' * 1000}}\n"
         "while True: os.write(3, json.dumps(line).encode() + b'\\n')"
     )
