@@ -188,7 +188,7 @@ def test_links_and_special_files_are_refused_before_anything_is_copied(tmp_path,
 
 
 TELLS_ITS_PROCESS = '''
-
+import os
 
 BEFORE = []
 
