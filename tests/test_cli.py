@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -53,6 +55,22 @@ def test_progress_comes_from_the_last_report_and_notices_edits_and_damage(kit, c
     assert "edited" in gradus()
     (kit.state / "reports" / "demo.json").write_text("{", encoding="utf-8")
     assert "damaged" in gradus()  # and no catastrophe
+
+
+def test_a_check_that_a_person_stops_says_so(kit):
+    mark = kit.root / "it runs"
+    text = f"import time\nopen({str(mark)!r}, 'w').close()\ntime.sleep(60)\n"
+    kit.exercise("demo").write_text(text, encoding="utf-8")
+    words = [sys.executable, "-m", "gradus.cli", "check", "demo"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
+        while not mark.exists() and running.poll() is None:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "gradus: stopped by Ctrl+C. Nothing of this run was kept." in said
+    assert "Traceback" not in said
+    assert not (kit.state / "reports").exists()
 
 
 def test_check_of_one_task_keeps_what_is_known_of_the_others(kit, capfd):

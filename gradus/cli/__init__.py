@@ -10,6 +10,8 @@ from gradus.cli.app import BAD_INPUT, BROKEN, app
 from gradus.errors import GradusError
 from gradus.shown import continued
 
+INTERRUPTED = 130  # typer's exit code where a person has stopped it
+
 __all__ = ["app", "authoring", "classroom", "main", "student"]
 
 
@@ -17,6 +19,10 @@ def main() -> None:
     """Run the command; errors that people are meant to read come without a traceback."""
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            typer.secho("\ngradus: stopped by Ctrl+C. Nothing of this run was kept.", err=True)
+        raise
     except GradusError as error:
         typer.secho(f"gradus: {continued(str(error))}", err=True, fg="red")
         raise SystemExit(BROKEN if type(error).__name__ == "GraderError" else BAD_INPUT) from None
