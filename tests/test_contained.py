@@ -257,6 +257,16 @@ def test_a_judge_that_ends_costs_one_check(holed, tmp_path, code, words, monkeyp
         assert words in message(result, "a_hole")
 
 
+def said(**odd: object) -> bytes:
+    """A line about a case that holds something odd."""
+    data = {
+        "check": "test_made_up", "id": "", "status": "passed", "message": "", "seconds": 0.0, "of": 1,
+        "problems": [], "submission": "", "sha256": "", **odd,
+    }  # fmt: skip
+    line = {"event": "finished", "node": "made up", "data": data}
+    return json.dumps({"line": line}).encode() + b"\n"
+
+
 SAYS = {
     "no JSON": b"{{{\n",
     "no object": b"[1]\n",
@@ -267,12 +277,19 @@ SAYS = {
     "another request": b'{"ask": "kill -9 1"}\n',
     "a list of requests": b'{"ask": ["start"]}\n',
     "deep": b"[" * 100_000 + b"\n",
+    "another event": b'{"line": {"event": "loading", "place": "x"}}\n',
+    "no number": said(seconds=float("nan")),
+    "a huge number": said(of="of").replace(b'"of",', b"9" * 5_000 + b","),
+    "no case": said(of=0),
+    "odd problems": said(problems=[[1, 2, 3, 4]]),
+    "odd names": said(problems=[["x", "y", "names", "error"]]),
+    "no text": said(message=["<script>"]),
 }
 
 
 @pytest.mark.parametrize("says", SAYS.values(), ids=SAYS)
 def test_a_judge_that_says_nonsense_gives_no_mark(holed, tmp_path, says):
-    code = f"import os, time; os.write(3, {says!r}); time.sleep(5)"
+    code = f"import os, time; os.set_blocking(3, True); os.write(3, {says!r}); time.sleep(5)"
     with pytest.raises(GraderError, match="said what is no result"):
         graded(holed, through(code), tmp_path)
     assert earned(graded(holed, answers(), tmp_path))["row_means"] == POINTS["row_means"]
@@ -280,30 +297,17 @@ def test_a_judge_that_says_nonsense_gives_no_mark(holed, tmp_path, says):
 
 def test_a_judge_makes_no_points_that_its_topic_does_not_have(holed, tmp_path):
     """It can pass its own checks; checks, titles and points are the supervisor's own reading of the grader."""
-    line = {
-        "line": {
-            "event": "finished",
-            "node": "made up",
-            "data": {
-                "grader": "/etc/passwd",
-                "check": "test_made_up",
-                "id": "",
-                "status": "passed",
-                "message": "\x1b[2J",
-                "seconds": 0.0,
-                "of": 1,
-                "problems": [],
-                "submission": "",
-                "sha256": "",
-                "isolation": {"level": "none"},
-            },
-        }
-    }
-    said = json.dumps(line).encode() + b"\n"
-    code = f"import os; os.write(3, {said!r})"
+    line = said(grader="/etc/passwd", isolation={"level": "none"}, message="\x1b[2J")
+    code = f"import os; os.write(3, {line!r})"
     result = graded(holed, through(code), tmp_path)
     assert "test_made_up" not in {check.check.name for check in result.checks()}
     assert result.isolation["level"] == "sandbox"
+
+
+def test_a_line_without_an_end_is_not_kept(holed, tmp_path):
+    code = "import os; os.set_blocking(3, True); os.write(3, b'x' * (9 << 20))"
+    with pytest.raises(GraderError, match="more than a judge has to say"):
+        graded(holed, through(code), tmp_path)
 
 
 def test_a_judge_that_talks_without_end_is_ended(holed, tmp_path, monkeypatch):

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from gradus.course import Course
+from gradus.engine.contained.believed import believed
 from gradus.engine.contained.desk import Desk
 from gradus.engine.contained.talk import Nonsense, Talk
 from gradus.engine.ended import Ended
 from gradus.engine.job import Job
 from gradus.engine.progress import Progress
 from gradus.errors import GraderError, SubmissionError
-from gradus.grading.journal import Line
 from gradus.grading.report import Report
 from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.levels import Level
@@ -123,9 +123,9 @@ class ContainedJudge:
                 with contextlib.suppress(OSError):  # it has ended: its code will tell
                     talk.say({**told, "past": answer.lines}, data=data)
                     hung = not self._hear(answer, talk, desk, until, limit)
-            except (Nonsense, KeyError, TypeError, ValueError, AttributeError) as error:
+            except Nonsense as error:
                 raise GraderError(
-                    f"{self.topic}: the judge of this submission said what is no result ({error!r}). It may "
+                    f"{self.topic}: the judge of this submission said what is no result ({error}). It may "
                     "have been taken over: read the submission."
                 ) from error
             finally:
@@ -135,48 +135,28 @@ class ContainedJudge:
         return answer
 
     def _hear(self, answer: Progress, talk: Talk, desk: Desk, until: float, limit: float) -> bool:
-        """Hear a judge, and serve it, until it has ended or said all; False if it says nothing any more."""
+        """Hear a judge, and serve it, until it has ended or said all; False if its time is over."""
+        known = {
+            "grader": str(self.course.grader(self.topic)),
+            "isolation": self._isolation(limit),
+        }
         while not answer.over:
-            due = min(max(answer.deadline, self._first(answer)), until)
-            lines = talk.lines(due - time.monotonic())
+            lines = talk.lines(self._due(answer, until) - time.monotonic())
             if lines is None:
                 return True
-            heard = False
             for said in lines:
-                heard = True
                 if "ask" in said:
                     desk.serve(said["ask"])
                 else:
-                    answer.take(self._believed(said["line"], limit))
-            if not heard and time.monotonic() >= due:
+                    answer.take(believed(said.get("line"), **known))
+            if time.monotonic() >= self._due(answer, until):
                 return False
         return True
 
-    def _first(self, answer: Progress) -> float:
-        """Until the first case begins the submission is loaded, and no line tells of it."""
-        return answer.began + LOAD_SECONDS if answer.is_silent else 0.0
-
-    def _believed(self, line: Any, limit: float) -> Line:
-        """A line of a judge's, as far as it is well-formed; what only the supervisor knows is its own."""
-        event, data = str(line["event"]), line.get("data")
-        if event not in ("finished", "started", "reference"):
-            return {**line, "event": event}
-        known = {
-            "grader": str(self.course.grader(self.topic)),
-            "check": str(data["check"]),
-            "id": str(data["id"]),
-            "status": Status(data["status"]).value,
-            "message": str(data["message"]),
-            "seconds": float(data["seconds"]),
-            "of": int(data["of"]),
-            "problems": data["problems"],
-            "submission": str(data["submission"]),
-            "sha256": str(data["sha256"]),
-            "isolation": self._isolation(limit),
-            **({"if_broken": str(data["if_broken"])} if "if_broken" in data else {}),
-        }
-        seconds = {"limit": float(line["limit"])} if "limit" in line else {}
-        return {"event": event, "node": str(line["node"]), "data": known, **seconds}
+    def _due(self, answer: Progress, until: float) -> float:
+        """When the next line is due; while the submission is loaded no line tells of it."""
+        loaded = answer.began + LOAD_SECONDS if answer.is_silent else 0.0
+        return min(max(answer.deadline, loaded), until)
 
     def _isolation(self, limit: float) -> dict[str, str]:
         is_boxed = self._judges.isolation.level is not Level.PROCESS

@@ -18,11 +18,14 @@ from gradus.engine.contained.talk import Talk, say_whole
 from gradus.engine.job import Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
+from gradus.grading import time_limit
 from gradus.grading.isolation import GIVEN
 from gradus.grading.journal import FAULT, Journal, Line
 from gradus.sandbox.levels import Isolation, Level
+from gradus.wall.judge import isolated, wall
 from gradus.wall.judge.source import Received
 
+AHEAD = (time_limit, isolated, wall)  # what every child needs is imported before it is forked
 _ready: list[WarmJudge] = []  # what children inherit
 
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 SEND_SECONDS = 30.0  # for the other side to take what is said
-LONGEST = 64 << 20  # bytes of one line
-MOST = 256 << 20  # bytes that one judge may say in all
+LONGEST = 8 << 20  # bytes of one line
+MOST = 64 << 20  # bytes that one judge may say in all
 
 Said = dict[str, Any]
 
