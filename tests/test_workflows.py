@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent
 GITHUB = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
+CI, GPU = (ROOT / ".github" / "workflows" / name for name in ("ci.yml", "gpu.yml"))
 GITLAB = ROOT / ".gitlab-ci.yml"
 SCHEMAS = {**dict.fromkeys(GITHUB, "vendor.github-workflows"), GITLAB: "vendor.gitlab-ci"}
 SCRIPTS = sorted((ROOT / ".ci").iterdir())
@@ -36,11 +37,11 @@ def test_each_file_is_in_its_services_form(path):
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
-        (GITHUB[0], "runs-on:", "runs_on:"),
-        (GITHUB[0], "timeout-minutes: 60", "timeout-minutes: [60]"),
-        (GITHUB[-1], "workflow_dispatch:", "workflow_despatch:"),
-        (GITHUB[-1], "contents: read", "contents: reed"),
-        (GITHUB[-1], "types: [labeled]", "types: [labeled"),
+        (CI, "runs-on:", "runs_on:"),
+        (CI, "timeout-minutes: 60", "timeout-minutes: [60]"),
+        (GPU, "workflow_dispatch:", "workflow_despatch:"),
+        (GPU, "contents: read", "contents: reed"),
+        (GPU, "types: [labeled]", "types: [labeled"),
         (GITLAB, "script:", "scripts:"),
         (GITLAB, "when: always", "when: allways"),
         (GITLAB, "expire_in: 30 days", "expires: 30 days"),
