@@ -151,6 +151,13 @@ def test_a_check_that_ends_the_judge_is_broken(kit, tmp_path):
     assert earned(result)["row_means"] == POINTS["row_means"]
 
 
+def test_graders_may_import_modules_in_the_kits_root(kit, tmp_path):
+    (kit.root / "tools.py").write_text("TWO = 2\n", encoding="utf-8")
+    text = GRADER.replace("import torch\n", "import torch\n\nfrom tools import TWO\n", 1)
+    kit.grader("demo").write_text(text.replace("2 * x, suspects", "TWO * x, suspects"), "utf-8")
+    assert earned(graded(kit, answers(), tmp_path)) == POINTS
+
+
 def test_a_changed_grader_is_read_anew(kit, tmp_path):
     assert earned(graded(kit, answers(), tmp_path)) == POINTS
     changed = GRADER.replace("2 * x, suspects", "3 * x, suspects")

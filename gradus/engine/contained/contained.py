@@ -61,10 +61,8 @@ class ContainedJudge:
         self.course, self.topic = course, course.require(topic)
         about = {"root": str(course.root), "topic": topic, "devices": list(devices)}
         ready = Ready(f"{PROCESS}:collected", json.dumps(about), memory_files=True)
-        seen = [course.root / name for name in ("graders", "datasets", "course.toml")]
-        seen += [course.root / name for name in ("pyproject.toml", "conftest.py")]
         self._judges: WarmSlot = warm_slot(
-            tuple(path for path in seen if path.exists()),
+            tuple(_read_by_judges(course)),
             f"{PROCESS}:serve",
             hidden=hidden_from_submissions(course.root),
             ready=ready,
@@ -207,14 +205,19 @@ def contained_judge(course: Course, topic: str, *, devices: Sequence[str] = ()) 
 _judges: dict[tuple[Path, str, tuple[str, ...]], tuple[Any, ContainedJudge]] = {}
 
 
+def _read_by_judges(course: Course) -> list[Path]:
+    """What of a kit graders may need; not its solutions, and nothing that somebody has handed in."""
+    names = ("graders", "datasets", "course.toml", "pyproject.toml")
+    found = [course.root / name for name in names if (course.root / name).exists()]
+    return [*found, *sorted(course.root.glob("*.py"))]
+
+
 def _state(course: Course) -> list[tuple[str, int, int]]:
     """What a warm judge has read: it is started anew when any of it is changed."""
-    rooms = (course.root / "graders", course.root / "datasets")
-    files = [path for room in rooms if room.is_dir() for path in sorted(room.rglob("*"))]
-    files += [course.root / "course.toml", course.root / "pyproject.toml"]
     found = []
-    for path in files:
-        if path.is_file() and "__pycache__" not in path.parts:
-            about = path.stat()
-            found.append((str(path), about.st_mtime_ns, about.st_size))
+    for place in _read_by_judges(course):
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                about = path.stat()
+                found.append((str(path), about.st_mtime_ns, about.st_size))
     return found
