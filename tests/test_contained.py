@@ -153,6 +153,8 @@ def test_a_check_that_ends_the_judge_is_broken(kit, tmp_path):
 
 def test_graders_may_import_modules_in_the_kits_root(kit, tmp_path):
     (kit.root / "tools.py").write_text("TWO = 2\n", encoding="utf-8")
+    with (kit.root / "pyproject.toml").open("a", encoding="utf-8") as settings:
+        settings.write('pythonpath = ["."]\n')
     text = GRADER.replace("import torch\n", "import torch\n\nfrom tools import TWO\n", 1)
     kit.grader("demo").write_text(text.replace("2 * x, suspects", "TWO * x, suspects"), "utf-8")
     assert earned(graded(kit, answers(), tmp_path)) == POINTS
