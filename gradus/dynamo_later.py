@@ -5,6 +5,8 @@ The first optimizer of a process makes torch import it, only to say "do not comp
 Nothing can be compiled before it is there, so until then a stand-in answers: it runs the function, or does
 nothing. Whoever asks for anything else of `torch._dynamo`, as `torch.compile` does, gets the real one.
 torchvision asks for one function of `torch._dynamo.utils` on import, for which there is a stand-in too.
+So there is for `torch.fx.experimental.symbolic_shapes`, which imports sympy, 0.3 to 1 second: a backward pass
+that is given a gradient asks it whether two shapes are equal.
 
 pytest's gradus plugin and workers behind the wall call `install()`.
 """
@@ -20,6 +22,7 @@ from typing import Any
 
 NAME = "torch._dynamo"
 UTILS = f"{NAME}.utils"
+SHAPES = "torch.fx.experimental.symbolic_shapes"
 
 
 class _StandIn(ModuleType):
@@ -58,6 +61,36 @@ class _Utils(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(_real().utils, name)
+
+
+class _Shapes(ModuleType):
+    """`torch.fx.experimental.symbolic_shapes` as far as shapes of plain numbers need it."""
+
+    def sym_eq(self, x: Any, y: Any) -> Any:
+        """Whether two shapes are equal."""
+        if isinstance(x, tuple) and isinstance(y, tuple) and _are_plain(x) and _are_plain(y):
+            return tuple(x) == tuple(y)
+        return _real_shapes().sym_eq(x, y)
+
+    def expect_true(self, a: Any, skip: int = 0) -> Any:
+        """Give back what is known to be true or false."""
+        return a if type(a) is bool else _real_shapes().expect_true(a, skip + 1)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(_real_shapes(), name)
+
+
+def _are_plain(sizes: tuple[Any, ...]) -> bool:
+    return all(type(size) is int for size in sizes)
+
+
+def _real_shapes() -> Any:
+    """The real `torch.fx.experimental.symbolic_shapes`, imported now if it was not there."""
+    if isinstance(sys.modules.get(SHAPES), _Shapes):
+        del sys.modules[SHAPES]
+    return importlib.import_module(SHAPES)
 
 
 class _Known(importlib.abc.Loader):
@@ -101,11 +134,14 @@ def _real() -> Any:
 
 
 def install() -> None:
-    """Let a stand-in take the place of `torch._dynamo`, where that has not been imported yet."""
+    """Let stand-ins take the place of modules that have not been imported yet."""
     import torch
+    import torch.fx.experimental as around_shapes
 
     if NAME not in sys.modules:
         stand_in = sys.modules[NAME] = _StandIn(NAME)
         stand_in.__path__ = []  # a package: imports of its parts go through the finder
         torch._dynamo = stand_in
         sys.meta_path.insert(0, _BeforeItsParts())
+    if SHAPES not in sys.modules:
+        around_shapes.symbolic_shapes = sys.modules[SHAPES] = _Shapes(SHAPES)

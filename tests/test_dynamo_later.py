@@ -98,3 +98,64 @@ def test_what_is_imported_already_is_left_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+SHAPES = """
+import sys
+import torch
+from gradus import dynamo_later
+
+dynamo_later.install()
+NAME = "torch.fx.experimental.symbolic_shapes"
+x = torch.ones(2, 3, requires_grad=True)
+(got,) = torch.autograd.grad(2 * x, x, torch.ones(2, 3))
+assert got.tolist() == [[2, 2, 2], [2, 2, 2]]
+(2 * x).backward(torch.ones(2, 3))
+try:
+    torch.autograd.grad(2 * x, x, torch.ones(3, 2))
+except RuntimeError as error:
+    assert "Mismatch in shape" in str(error), error
+else:
+    raise AssertionError
+assert "sympy" not in sys.modules
+"""
+SHAPES_USES = {
+    "imported": (
+        "import torch.fx.experimental.symbolic_shapes as shapes\n"
+        "assert shapes.ShapeEnv is sys.modules[NAME].ShapeEnv"
+    ),
+    "from it": (
+        "from torch.fx.experimental.symbolic_shapes import ShapeEnv, sym_eq\n"
+        "assert ShapeEnv is sys.modules[NAME].ShapeEnv\n"
+        "assert sym_eq([2, [3]], [2, [3]]) is True and sym_eq((2, 3), (2,)) is False"
+    ),
+    "an attribute": "torch.fx.experimental.symbolic_shapes.ShapeEnv",
+    "symbolic": (
+        "from torch.fx.experimental.symbolic_shapes import expect_true, sym_eq\n"
+        "from torch.fx.experimental.symbolic_shapes import ShapeEnv\n"
+        "from torch._subclasses.fake_tensor import FakeTensorMode\n"
+        "fake = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=False)\n"
+        "size = fake.from_tensor(torch.ones(4, 5)).shape\n"
+        "assert expect_true(sym_eq(size, size)) is True"
+    ),
+    "compiled": (
+        "double = torch.compile(lambda x: 2 * x, backend='eager', dynamic=True)\n"
+        "assert double(torch.ones(2)).tolist() == [2, 2]\n"
+        "assert double(torch.ones(3)).tolist() == [2, 2, 2]"
+    ),
+}
+SHAPES_AFTERWARDS = """
+assert type(sys.modules[NAME]).__name__ == "module"
+assert torch.fx.experimental.symbolic_shapes is sys.modules[NAME]
+(got,) = torch.autograd.grad(2 * x, x, torch.ones(2, 3))
+assert got.tolist() == [[2, 2, 2], [2, 2, 2]]
+dynamo_later.install()
+assert type(sys.modules[NAME]).__name__ == "module"
+"""
+
+
+@pytest.mark.parametrize("use", SHAPES_USES)
+def test_a_gradient_that_is_given_imports_no_sympy_and_whoever_needs_it_gets_it(use):
+    code = SHAPES + SHAPES_USES[use] + SHAPES_AFTERWARDS
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

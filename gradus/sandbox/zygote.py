@@ -7,7 +7,6 @@ it forks), and ends, with everything in its namespace, when the judge's end of t
 
 import contextlib
 import gc
-import importlib
 import json
 import os
 import select
@@ -32,8 +31,6 @@ from gradus.sandbox.child import (
 from gradus.sandbox.orders import Orders
 from gradus.sandbox.tasks import descendants, last_number, marks_of_self, reap_all
 
-# By the first `autograd.grad(grad_outputs=...)` of a process: 0.5 to 1 s. By annotated submissions: 40 ms.
-IMPORTED_LATER = ("torch.fx.experimental.symbolic_shapes", "jaxtyping")
 POLL_SECONDS = 0.2  # between looks at how many files a worker has made
 FORKS = 64  # by one worker. Numbers of processes go on, and would tell the next worker something
 CLEAN_SECONDS = 5.0  # to be rid of everything that a worker has left
@@ -64,9 +61,7 @@ class Zygote:
         self.worker = 0  # process number while there is one that has not been reaped
         self.code: int | None = None
         self.overfull = False
-        self.started = 0  # workers so far
         self.number = 0  # of the last process before the worker
-        self.imported_more = False
         self.mounts: tuple[str, ...] = ()
         self.marks: list[str] = []
 
@@ -97,7 +92,6 @@ class Zygote:
                 patience = POLL_SECONDS if self.worker else None
                 if not select.select([self.control], [], [], patience)[0]:
                     self._look_after()
-                    self._import_more()
                     continue
                 data, descriptors, _, _ = socket.recv_fds(self.control, 65536, 4)
                 if not data:
@@ -135,6 +129,7 @@ class Zygote:
         else:
             prctl(SUBREAPER, 1)
         sys.path[:] = [place for place in sys.path if place not in ("", str(orders.scratch))]
+        gc.disable()  # what is imported stays: to look for garbage meanwhile takes 0.2 s
         import torch
 
         torch.set_num_threads(1)
@@ -161,13 +156,13 @@ class Zygote:
         self.mounts, self.marks = cleaning.mount_points(), marks_of_self()
         gc.collect()
         gc.freeze()  # workers write to no page of what they share with it
+        gc.enable()
 
     def _start(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         if self.worker:
             return {"error": "a worker is running"}
         (channel,) = descriptors
         self.code, self.overfull = None, False
-        self.started += 1
         self.number = last_number()
         self.worker = os.fork()
         if self.worker == 0:
@@ -231,16 +226,6 @@ class Zygote:
         if used > self.orders.limits.files:
             self.overfull = True
             self._kill_all()
-
-    def _import_more(self) -> None:
-        """Import ahead what many a worker would import by itself, once there are several of them."""
-        if self.started >= 2 and not self.imported_more:
-            self.imported_more = True
-            for name in IMPORTED_LATER:
-                with contextlib.suppress(ImportError):
-                    importlib.import_module(name)
-            gc.collect()
-            gc.freeze()
 
     def _kill_all(self) -> None:
         if self.orders.namespace and os.getpid() == 1:

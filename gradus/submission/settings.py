@@ -40,9 +40,9 @@ class Settings:
             tuple(getattr(sys, name) for name in STREAMS),
         )
 
-    def put(self) -> None:
-        """Have them hold again."""
-        now = Settings.now()
+    def put(self, now: "Settings | None" = None) -> None:
+        """Have them hold again; `now`: what holds, where that is known."""
+        now = Settings.now() if now is None else now
         if now.inference != self.inference:
             guard = torch.inference_mode(self.inference)
             guard.__enter__()
@@ -117,14 +117,15 @@ class StudentSettings:
     def in_force(self) -> Iterator[None]:
         """Around student code."""
         ours = Settings.now()
-        (self._theirs or ours.lent()).put()
+        (self._theirs or ours.lent()).put(ours)
+        now = None
         try:
             yield
         finally:
             try:
-                self._theirs = Settings.now()
+                now = self._theirs = Settings.now()
             finally:
-                ours.put()
+                ours.put(now)
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The seconds that one submission may cost, every load and every check together."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from gradus.sandbox.levels import Isolation
 
@@ -19,23 +18,31 @@ class Budget:
     def __init__(self, seconds: float = SECONDS) -> None:
         self.seconds = seconds
         self._used, self._depth = 0.0, 0
+        self._begun = 0.0
 
     @property
     def left(self) -> float:
         """Seconds that are left, 0 at the least."""
         return max(0.0, self.seconds - self._used)
 
-    @contextmanager
-    def spending(self) -> Iterator[None]:
-        """Count the block; one inside another counts once."""
+    def spending(self) -> "Budget":
+        """Count the block of a `with` statement; one inside another counts once."""
+        return self
+
+    def __enter__(self) -> None:
+        if self._depth == 0:
+            self._begun = time.monotonic()
         self._depth += 1
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            if self._depth == 0:
-                self._used += time.monotonic() - begun
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._used += time.monotonic() - self._begun
 
 
 def reached(isolation: Isolation, limit: float) -> dict[str, str]:

@@ -68,8 +68,9 @@ class Host:
         Raises:
             StudentError: If it cannot be loaded at all.
         """
-        with contextlib.suppress(ProcessLost):  # another one takes its place
-            self._await_begin()
+        if self._judge is not None and self._judge.beginning:
+            with contextlib.suppress(ProcessLost):  # another one takes its place
+                self._await_begin()
         self._give_up_when_spent()
         if (self._judge is None or self._judge.lost is not None) and self._given_up is None:
             self._load()
@@ -202,11 +203,13 @@ class Host:
 
     def _give_up_when_spent(self) -> bool:
         """Whether the submission's time is over: then there is no worker for it any more."""
-        if not self._budget.left and self._given_up is None:
+        if self._budget.left:
+            return False
+        if self._given_up is None:
             self.close()
             words = f"it took more than the {self._budget.seconds:g} s that it may take in all"
             self._give_up(f"{words} (--limit), loading and all checks together", Status.TIMEOUT)
-        return not self._budget.left
+        return True
 
     def _give_up(self, words: str, kind: Status = Status.ERROR) -> None:
         self._given_up = Problem(self._source.shown, words, kind=kind)

@@ -28,14 +28,10 @@ class IsolatedAccess(Access):
             StudentError: If it does not.
         """
         if name not in self.host.known:
-            self.ask("exists", name)
+            if not self.loaded.sha256:  # there is no file: the words are known without a process
+                self.find(name)
+            self.host.judge().request("exists", name)
             self.host.known.add(name)
-
-    def ask(self, operation: str, *words: Any, copies: bool = False) -> Any:
-        """Ask the worker."""
-        if not self.loaded.sha256:  # there is no file: the words are known without a process
-            return self.find(str(words[0]))
-        return self.host.judge().request(operation, *words, copies=copies)
 
     def called(self, operation: str, name: str, args: tuple[Any, ...], kwargs: Any) -> Any:
         """Ask for a call, and note it."""
@@ -43,7 +39,7 @@ class IsolatedAccess(Access):
         judge = self.host.judge()
         judge.record = None
         try:
-            return self.ask(operation, name, list(args), kwargs, copies=True)
+            return judge.request(operation, name, list(args), kwargs, copies=True)
         finally:
             record.returned = judge.record[1] if judge.record is not None else None
 
@@ -52,7 +48,7 @@ class IsolatedAccess(Access):
         judge = self.host.judge()
         judge.record = None
         try:
-            return self.ask("probe", Whole(function), list(args))
+            return judge.request("probe", Whole(function), list(args))
         finally:
             record = judge.record
             self.last_call = None if record is None else CallRecord(*record)

@@ -48,7 +48,7 @@ class Channel:
         Raises:
             ChannelClosed: If the other side is gone.
         """
-        self._sock.settimeout(None)
+        self._wait_at_most(None)
         if size <= SMALL or not CAN_SHARE:
             data = b"".join([_FRAME.pack(_INLINE, len(head), size), head, *buffers])
             self._write(data)
@@ -69,7 +69,7 @@ class Channel:
             WireError: If it is no frame, or too large.
             TimeoutError: If nothing came for `seconds`.
         """
-        self._sock.settimeout(seconds)
+        self._wait_at_most(seconds)
         while True:
             kind, head_size, size = _FRAME.unpack(self._read(_FRAME.size))
             if head_size > MAX_HEAD or size > MAX_BODY:
@@ -77,11 +77,12 @@ class Channel:
             if kind == _WANTED and self._judge and head_size == 0:
                 self._provide(size)
                 continue
-            head = bytes(self._read(head_size))
             if kind == _INLINE:
                 if CAN_SHARE and size > SMALL:
                     raise WireError("a large body outside the shared memory")
-                return head, memoryview(self._read(size))
+                both = self._read(head_size + size)
+                return bytes(both[:head_size]), both[head_size:]
+            head = bytes(self._read(head_size))
             self._adopt()
             if kind != _SHARED or self._theirs is None or size > len(self._theirs):
                 raise WireError("a frame of an unknown kind")
@@ -126,7 +127,8 @@ class Channel:
                 finally:
                     os.close(attach)
                 data = data[sent:]
-            self._hurry()
+            if self.deadline is not None:
+                self._hurry(self.deadline)
             self._sock.sendall(data)
         except TimeoutError:
             raise
@@ -136,7 +138,8 @@ class Channel:
     def _read(self, count: int) -> memoryview:
         """The next bytes of the stream."""
         while len(self._waiting) < count:
-            self._hurry()
+            if self.deadline is not None:
+                self._hurry(self.deadline)
             try:
                 self._receive(count - len(self._waiting))
             except TimeoutError:
@@ -147,15 +150,17 @@ class Channel:
         self._waiting = self._waiting[count:]  # a new buffer: `data` keeps the old one
         return data
 
-    def _hurry(self) -> None:
+    def _hurry(self, deadline: float) -> None:
         """Wait no longer than the deadline allows."""
-        if self.deadline is None:
-            return
-        left = self.deadline - time.monotonic()
+        left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time is over")
         seconds = self._sock.gettimeout()
         self._sock.settimeout(left if seconds is None else min(left, seconds))
+
+    def _wait_at_most(self, seconds: float | None) -> None:
+        if seconds != self._sock.gettimeout():  # to set it is a system call
+            self._sock.settimeout(seconds)
 
     def _receive(self, missing: int) -> None:
         ahead = max(missing, _AHEAD)

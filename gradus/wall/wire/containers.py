@@ -20,9 +20,10 @@ def require_spread(keys: list[Any]) -> None:
     Raises:
         WireError: If there are such keys.
     """
-    alike = collections.Counter(map(hash, keys))
-    if not alike or max(alike.values()) == 1:
+    hashes = list(map(hash, keys))
+    if len(set(hashes)) == len(hashes):
         return
+    alike = collections.Counter(hashes)
     if max(alike.values()) > MOST_ALIKE or any(map(_sets_inside, keys)):
         raise WireError("keys that were chosen to have the same hash")
 

@@ -27,6 +27,7 @@ from gradus.wall.wire.nodes import (
     hexadecimal,
 )
 
+_CPU = torch.device("cpu")
 MOST_KINDS = 256  # classes that are made for one message: each takes some kilobytes
 
 
@@ -63,28 +64,29 @@ class Decoder:
     def _value(self, node: Node, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise WireError("nested too deeply")
-        if isinstance(node, list):
+        kind = type(node)
+        if kind is list:
             return [self._value(item, depth + 1) for item in node]
-        if not isinstance(node, dict):
+        if kind is not dict:
             return node
         word = node.get("$")
+        if word == "tensor":
+            return self._tensor(node)
         if word in SEQUENCES:
             parts = [self._value(item, depth + 1) for item in _list(node["v"])]
             if word in ("set", "frozenset"):
                 require_spread(parts)
             return SEQUENCES[word](parts)
         if word in MAPPINGS:
-            pairs = [_list(pair) for pair in _list(node["v"])]
-            items = [
-                (self._value(key, depth + 1), self._value(item, depth + 1)) for key, item in pairs
-            ]
-            require_spread([key for key, _ in items])
+            keys, items = [], []
+            for key, item in map(_list, _list(node["v"])):
+                keys.append(self._value(key, depth + 1))
+                items.append(self._value(item, depth + 1))
+            require_spread(keys)
             mapping = MAPPINGS[word]()
-            for key, item in items:
+            for key, item in zip(keys, items, strict=True):
                 mapping[key] = item
             return mapping
-        if word == "tensor":
-            return self._tensor(node)
         if word == "sparse":
             return self._sparse(node)
         if word == "array":
@@ -105,20 +107,20 @@ class Decoder:
 
     def _tensor(self, node: dict[str, Any]) -> torch.Tensor:
         dtype, shape = DTYPES[node["d"]], _sizes(node["s"])
-        device = torch.device(node.get("at", "cpu"))
+        device = torch.device(node["at"]) if "at" in node else _CPU
         if device.type == "meta":
             return torch.empty(shape, dtype=dtype, device="meta")
         if math.prod(shape) * dtype.itemsize > self._left:
             raise WireError("more data promised than sent")
         with torch._C.DisableTorchFunction():
-            tensor = torch.empty(shape, dtype=dtype, device="cpu")
+            tensor = torch.empty(shape, dtype=dtype, device=_CPU)
             if tensor.numel():  # no view of something else: it may become a leaf
                 raw = self._take(node["b"], tensor.numel() * dtype.itemsize)
                 # One copy: `raw` may be shared.
                 ctypes.memmove(tensor.data_ptr(), _address(raw), len(raw))
                 if dtype is torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
                     raise WireError("a truth value that is neither 0 nor 1")
-        note_origin(tensor, _text(node.get("made", ""), MAX_ORIGIN))
+        note_origin(tensor, _text(node["made"], MAX_ORIGIN) if "made" in node else "")
         if device.type != "cpu":  # before the strides, which a move may change
             try:
                 tensor = tensor.to(device)
@@ -220,6 +222,9 @@ def _text(node: Node, limit: int) -> str:
 
 def _sizes(node: Node) -> list[int]:
     sizes = _list(node)
-    if len(sizes) > MAX_DIMS or any(type(n) is not int or not 0 <= n <= MAX_SIZE for n in sizes):
+    if len(sizes) > MAX_DIMS:
         raise WireError("no shape")
+    for size in sizes:
+        if type(size) is not int or not 0 <= size <= MAX_SIZE:
+            raise WireError("no shape")
     return sizes

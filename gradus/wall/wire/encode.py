@@ -23,6 +23,14 @@ from gradus.wall.wire.nodes import (
     hexadecimal,
 )
 
+_AS_THEY_ARE = frozenset({type(None), bool, str, float})
+_MAPPINGS = frozenset({*MAPPINGS.values(), collections.defaultdict})
+_CONSTANTS = frozenset({torch.dtype, torch.layout, torch.memory_format, EllipsisType})
+_ITEMS = frozenset({tuple, set, frozenset, collections.deque})
+_WORDS = frozenset(
+    {*_ITEMS, *_CONSTANTS, torch.Size, slice, range, complex, bytes, bytearray, torch.device}
+)
+
 
 class Encoder:
     """Turns values into nodes and collects their buffers.
@@ -44,7 +52,7 @@ class Encoder:
             WireError: If it is nested too deeply or too large.
         """
         kind = type(value)
-        if value is None or kind is bool or kind is str or kind is float:
+        if kind in _AS_THEY_ARE:
             return value
         if kind is int:
             if value.bit_length() <= 63:
@@ -54,7 +62,7 @@ class Encoder:
             raise WireError(f"a value is nested more than {MAX_DEPTH} deep (is it inside itself?)")
         if kind is list:
             return [self.node(item, depth + 1) for item in value]
-        if kind is dict or kind in MAPPINGS.values() or kind is collections.defaultdict:
+        if kind in _MAPPINGS:
             name = kind.__name__ if kind.__name__ in MAPPINGS else "dict"
             pairs = [
                 [self.node(key, depth + 1), self.node(item, depth + 1)]
@@ -66,10 +74,16 @@ class Encoder:
             return self.tensor(value) if node is None else node
         if isinstance(value, tuple) and kind is not tuple and kind is not torch.Size:
             return self._named_tuple(value, depth)
-        return self._plain(value, kind, depth)
+        if kind in _WORDS:
+            return self._plain(value, kind, depth)
+        if isinstance(value, np.generic) and value.dtype.kind in "biufc":
+            return {"$": "scalar", "v": self._array(np.asarray(value))}
+        if kind is np.ndarray and value.dtype.kind in "biufc" and value.dtype.itemsize <= 16:
+            return self._array(value)
+        return self._special(value)
 
     def _plain(self, value: Any, kind: type, depth: int) -> Node:
-        if kind in (tuple, set, frozenset, collections.deque):
+        if kind in _ITEMS:
             items = [self.node(item, depth + 1) for item in value]
             return {"$": kind.__name__, "v": items}
         if kind is torch.Size:
@@ -85,15 +99,10 @@ class Encoder:
             return {"$": "complex", "v": [value.real, value.imag]}
         if kind is bytes or kind is bytearray:
             return {"$": "bytes", "b": self._place(memoryview(bytes(value))), "n": len(value)}
-        if kind in (torch.dtype, torch.layout, torch.memory_format, EllipsisType):
-            if str(value) in CONSTANTS:
-                return {"$": "constant", "v": str(value)}
-        elif kind is torch.device:
+        if kind is torch.device:
             return {"$": "device", "v": str(value)}
-        elif isinstance(value, np.generic) and value.dtype.kind in "biufc":
-            return {"$": "scalar", "v": self._array(np.asarray(value))}
-        elif kind is np.ndarray and value.dtype.kind in "biufc" and value.dtype.itemsize <= 16:
-            return self._array(value)
+        if str(value) in CONSTANTS:
+            return {"$": "constant", "v": str(value)}
         return self._special(value)
 
     def tensor(self, value: torch.Tensor, *, dense: bool = False) -> Node:
@@ -122,6 +131,20 @@ class Encoder:
         elif origin := made_at(value):
             node["made"] = origin[:MAX_ORIGIN]
         value = value.detach()
+        size = value.numel()
+        if size and value.is_contiguous():
+            node["s"] = list(value.shape)
+        else:
+            value = self._laid_out(value, node, dense=dense)
+        if kind is not torch.Tensor and kind is not torch.nn.Parameter:
+            node["as"] = kind.__name__[:100]
+        node["b"] = 0
+        if size and device.type != "meta":
+            node["b"] = self._place(_bytes_of(value))
+        return node
+
+    def _laid_out(self, value: torch.Tensor, node: dict[str, Any], *, dense: bool) -> torch.Tensor:
+        """Note shape and strides of a tensor; the one whose values are to be sent."""
         if is_expanded(value):
             if dense:
                 value = value.contiguous()
@@ -130,12 +153,7 @@ class Encoder:
         node["s"] = list(value.shape)
         if not value.is_contiguous():
             node["t"] = list(value.stride())
-        if kind is not torch.Tensor and kind is not torch.nn.Parameter:
-            node["as"] = kind.__name__[:100]
-        node["b"] = 0
-        if device.type != "meta" and value.numel():
-            node["b"] = self._place(_bytes_of(value))
-        return node
+        return value
 
     def _array(self, value: "np.ndarray[Any, Any]") -> Node:
         node = {"$": "array", "d": value.dtype.newbyteorder("=").str[1:], "s": list(value.shape)}

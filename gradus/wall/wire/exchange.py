@@ -12,7 +12,7 @@ from gradus.wall.wire.decode import Decoder
 from gradus.wall.wire.encode import Encoder
 from gradus.wall.wire.handles import Handles, Message, Values
 from gradus.wall.wire.nodes import Node, WireError, from_json, to_json
-from gradus.wall.wire.shared import Shared
+from gradus.wall.wire.shared import Change, Shared
 
 
 class Exchange(ABC):
@@ -25,7 +25,7 @@ class Exchange(ABC):
         self.handles, self.graphs = Handles(), Graphs()
         self.dead: list[int] = []  # objects of the other side's that are not needed here any more
         self._dead_graphs: list[int] = []
-        self._random = torch.empty(0, dtype=torch.uint8)
+        self._random = b""  # torch's random numbers, as both sides know them
         self._arrived: list[torch.Tensor] = []  # just now: not to die before they are used
 
     # What each side fills in
@@ -91,10 +91,12 @@ class Exchange(ABC):
             for x in message.inputs:
                 x.grad = None
         prepares = kind == "begin" or (kind == "ask" and value[0] == "load")
-        told["more"] = encoder.node({"grad": True} if prepares else self._more(message))
+        more, changed = ({"grad": True}, []) if prepares else self._more(message)
+        told["more"] = encoder.node(more)
         if message.new:
             told["new"] = message.new
         self.channel.send(to_json(told), encoder.buffers, encoder.size)
+        self.shared.agree(changed)  # while the other side is at work
 
     def _tensor(self, value: torch.Tensor, kind: str, message: Message) -> Node | None:
         if not message.copies:
@@ -129,33 +131,35 @@ class Exchange(ABC):
             )
         return number
 
-    def _more(self, message: Message) -> dict[str, Any]:
+    def _more(self, message: Message) -> tuple[dict[str, Any], list[Change]]:
+        """What travels along, and what of it both sides agree on once it is sent."""
         more = self.more(message)
-        changes = self.shared.changes()
-        if changes:
+        changed = self.shared.changed()
+        if changed:
             more["changes"] = [
                 {
                     name: Values(what) if name in ("value", "grad") else what
                     for name, what in change.items()
                 }
-                for change in changes
+                for change in changed
             ]
         dead = [self.dead, self.shared.dead, self._dead_graphs]
         if any(dead):
             more["dead"] = [[numbers.pop() for _ in range(len(numbers))] for numbers in dead]
         with torch._C.DisableTorchFunction():
             state = torch.get_rng_state()
-            if not torch.equal(state, self._random):
-                self._random = more["random"] = state
+            bits = state.numpy().tobytes()
+            if bits != self._random:
+                self._random, more["random"] = bits, state
             more["grad"] = torch.is_grad_enabled()
-        return more
+        return more, changed
 
     # Decoding
 
     def _receive(self, seconds: float | None) -> tuple[dict[str, Any], memoryview]:
         head, body = self.channel.receive(seconds)
         message = from_json(head)
-        if not isinstance(message, dict) or not {"kind", "value"} <= set(message):
+        if type(message) is not dict or "kind" not in message or "value" not in message:
             raise WireError("no message")
         decoder = self._decoder(body)
         try:
@@ -175,14 +179,17 @@ class Exchange(ABC):
     def _take_more(self, more: Any) -> None:
         if type(more) is not dict:
             raise WireError("a malformed message")
-        self.shared.apply(more.get("changes", ()))
+        if "changes" in more:
+            self.shared.apply(more["changes"])
         if "random" in more:
             torch.set_rng_state(more["random"])
-            self._random = more["random"]
-        mine, shared, graphs = more.get("dead", ((), (), ()))
-        self.handles.drop(mine)
-        self.shared.drop(shared)
-        self.graphs.drop(graphs)
+            with torch._C.DisableTorchFunction():
+                self._random = torch.get_rng_state().numpy().tobytes()
+        if "dead" in more:
+            mine, shared, graphs = more["dead"]
+            self.handles.drop(mine)
+            self.shared.drop(shared)
+            self.graphs.drop(graphs)
         torch.set_grad_enabled(more["grad"] is True)
         self.take_more(more)
 

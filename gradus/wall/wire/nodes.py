@@ -68,6 +68,7 @@ CONSTANTS = {
 BEGUN = {"kind": "begun", "value": None}  # a worker's word that it is ready for a check
 
 _JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+_FROM_JSON = json.JSONDecoder()
 
 
 class WireError(GradusError):
@@ -107,6 +108,6 @@ def from_json(head: bytes) -> Node:
         WireError: If it is not JSON.
     """
     try:
-        return json.loads(head)
+        return _FROM_JSON.decode(head.decode())
     except (ValueError, RecursionError, MemoryError) as error:
         raise WireError(f"malformed head ({type(error).__name__})") from None

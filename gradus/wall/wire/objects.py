@@ -4,6 +4,7 @@ Functions and classes of a grader file go by value. Tensors inside go beside the
 what the student's code does to a model's weights shows in the judge's model.
 """
 
+import copy
 import functools
 import inspect
 import io
@@ -153,6 +154,21 @@ def state_of(value: Any) -> Any:
     if isinstance(value, torch.optim.Optimizer):
         return value.state_dict()
     return None
+
+
+def noted(state: Any, number: Callable[[torch.Tensor], int | None]) -> Any:
+    """A copy of a `state_of` to compare with later; a shared tensor is noted by its number alone.
+
+    What becomes of its values is told anyway.
+    """
+    if isinstance(state, torch.Tensor):
+        shared = number(state)
+        return copy.deepcopy(state) if shared is None else ("shared", shared)
+    if type(state) in (list, tuple):
+        return [noted(part, number) for part in state]
+    if type(state) is dict:
+        return {key: noted(part, number) for key, part in state.items()}
+    return copy.deepcopy(state)
 
 
 def set_state(value: Any, state: Any) -> None:

@@ -5,14 +5,17 @@ next message. They are compared bit by bit, since `x.data` changes a tensor behi
 """
 
 import collections
+import contextlib
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
 
 from gradus.wall.wire.nodes import WireError
 from gradus.wall.wire.snapshot import Snapshot
+
+Change = dict[str, Any]  # the number of a tensor, and what is no longer as it was agreed on
 
 RECENT = 256  # mirrors that the judge keeps alive although nothing refers to them
 RECENT_BYTES = 1 << 30  # of all of them
@@ -25,7 +28,9 @@ class _Entry:
         self.number = number
         self._held = tensor if strong else None
         self._weak = weakref.ref(tensor)
-        self.agree()
+        self._value: Snapshot | None = None
+        self._grad: Snapshot | None = None
+        self.agree(("value", "grad", "requires_grad"))
 
     def tensor(self) -> torch.Tensor | None:
         tensor: Any = self._weak()
@@ -33,21 +38,24 @@ class _Entry:
             tensor._fix_weakref()  # its Python object may be on the way out
         return tensor  # type: ignore[no-any-return]
 
-    def agree(self) -> None:
+    def agree(self, parts: Collection[str]) -> None:
         tensor = self._weak()
         assert tensor is not None
         grad = tensor.grad  # which a simulated GPU notes the place of
         with torch._C.DisableTorchFunction():
-            self._value = Snapshot(tensor)
-            self._grad = None if grad is None else Snapshot(grad)
-            self._requires_grad = tensor.requires_grad
+            if "value" in parts:
+                self._value = _renewed(self._value, tensor)
+            if "grad" in parts:
+                self._grad = None if grad is None else _renewed(self._grad, grad)
+            if "requires_grad" in parts:
+                self._requires_grad = tensor.requires_grad
 
-    def change(self, tensor: torch.Tensor) -> dict[str, Any]:
+    def change(self, tensor: torch.Tensor) -> Change:
         """What is no longer as it was agreed on."""
-        change: dict[str, Any] = {}
+        change: Change = {}
         grad = tensor.grad  # which a simulated GPU notes the place of
         with torch._C.DisableTorchFunction():
-            if not self._value.holds(tensor):
+            if self._value is None or not self._value.holds(tensor):
                 change["value"] = tensor.detach()
             if grad is None or self._grad is None:
                 if (grad is None) != (self._grad is None):
@@ -57,6 +65,10 @@ class _Entry:
             if tensor.requires_grad != self._requires_grad:
                 change["requires_grad"] = tensor.requires_grad
         return change
+
+
+def _renewed(before: Snapshot | None, tensor: torch.Tensor) -> Snapshot:
+    return Snapshot(tensor) if before is None else before.renewed(tensor)
 
 
 class Shared:
@@ -134,7 +146,7 @@ class Shared:
 
     def _living(self) -> Iterator[tuple[int, _Entry]]:
         """Every entry that is still there when its turn comes: tensors may die at any moment."""
-        for number in list(self._entries):
+        for number in tuple(self._entries):
             entry = self._entries.get(number)
             if entry is not None:
                 yield number, entry
@@ -158,18 +170,25 @@ class Shared:
             if tensor is not None:
                 self._numbers.pop(id(tensor), None)
 
-    def changes(self) -> list[dict[str, Any]]:
-        """What has changed since both sides last agreed; from now on they agree on it."""
+    def changed(self) -> list[Change]:
+        """What has changed since both sides last agreed."""
         changes = []
         for number, entry in self._living():
             tensor = entry.tensor()
-            if tensor is None:
-                continue
-            change = entry.change(tensor)
+            change = None if tensor is None else entry.change(tensor)
             if change:
-                entry.agree()
                 changes.append({"number": number, **change})
         return changes
+
+    def agree(self, changes: list[Change]) -> None:
+        """Both sides agree on changes that have just been sent; one that cannot be noted is sent again."""
+        for change in changes:
+            entry = self._entries.get(change["number"])
+            if entry is not None and entry.tensor() is not None:
+                with contextlib.suppress(
+                    MemoryError, RuntimeError
+                ):  # torch's, where memory is short
+                    entry.agree(change)
 
     @torch.no_grad()
     def apply(self, changes: Any) -> None:
@@ -189,7 +208,7 @@ class Shared:
                 if change["number"] in self._kept:
                     change = {name: change[name] for name in ("grad",) if name in change}
                 _take_over(tensor, change)
-                entry.agree()
+                entry.agree(change)
         except (TypeError, KeyError, AttributeError, RuntimeError, ValueError) as error:
             raise WireError(f"a malformed change ({type(error).__name__})") from None
 

@@ -27,10 +27,23 @@ class Snapshot:
                 return False
             if self._view is None:
                 return _equal_bits(tensor, self._bits)
-            if tensor.data_ptr() == self._pointer:
+            if self._is_at(tensor):
                 return bool(self._view.tobytes() == self._bits)
             view = _small_view(tensor)
             return view is not None and bool(view.tobytes() == self._bits)
+
+    def renewed(self, tensor: torch.Tensor) -> "Snapshot":
+        """A snapshot of the tensor now: this one, where it has only changed its values."""
+        with torch._C.DisableTorchFunction():
+            same = (tensor.shape, tensor.dtype, device_of(tensor)) == self._like
+            if same and self._view is not None and self._is_at(tensor):
+                self._bits = self._view.tobytes()
+                return self
+        return Snapshot(tensor)
+
+    def _is_at(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor of the same shape lies where the view looks, element by element."""
+        return tensor.data_ptr() == self._pointer and tensor.is_contiguous()
 
 
 def _small_view(tensor: torch.Tensor) -> Any:

@@ -5,7 +5,9 @@ import signal
 import socket
 from types import FrameType
 
+import jaxtyping  # noqa: F401  (most submissions import it: once here, for every worker)
 import numpy as np
+import numpy.random  # which NumPy itself would import when it is first used
 import torch
 
 from gradus import dynamo_later, torchvision_ops
