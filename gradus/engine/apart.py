@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gradus.course import Course
@@ -29,18 +30,25 @@ def grade_apart(
     show: bool = False,
     devices: Sequence[str] = (),
     limit: float | None = None,
+    measured: bool = False,
 ) -> Report:
     """Grade in a process of its own; when it is lost, what it was doing is charged and the rest goes on.
 
     A check that ends its process, or hangs beyond every time limit, is an `error` or a `timeout`; the
     other checks keep their points. `workdir` is the working folder of the student's code; modules that lie
     there do not stand before the grader's own. With `isolated` the submission runs behind the wall, in a
-    third process, for at most `limit` seconds in all. With `show`, pytest's output goes to this terminal.
+    third process, for at most `limit` seconds in all. With `measured`, cases have the
+    limits of `gradus.engine.limits`, for which the reference is run first, once on this machine. With `show`,
+    pytest's output goes to this terminal.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
     """
     job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=workdir)
+    if measured:
+        from gradus.engine.limits import limits
+
+        job = replace(job, limits=limits(course, topic, devices=devices, isolated=isolated))
     if isolated or not can_fork() or os.environ.get(SPAWN):
         from gradus.engine.spawned import grade_spawned
 

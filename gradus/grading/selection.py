@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gradus.grading.marks import is_check, is_hidden
+from gradus.grading.options import case_limits
 from gradus.grading.session import GradingSession
 
 SECONDS = 10  # of one case of a check, unless it has a timeout mark of its own
@@ -16,7 +17,7 @@ def select(config: pytest.Config, items: list[pytest.Item], session: GradingSess
     checks = [item for item in items if is_check(item)]
     dropped = []
     wanted = set(config.getoption("--task"))
-    done = session.results.nodes()
+    done, limits = session.results.nodes(), case_limits(config)
     other_topics = _graders_of_other_topics(config.getoption("--submission"), checks)
     for item in checks:
         mark = item.get_closest_marker("task")
@@ -30,6 +31,8 @@ def select(config: pytest.Config, items: list[pytest.Item], session: GradingSess
             dropped.append(item)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS))
+        if item.nodeid in limits:
+            item.add_marker(pytest.mark.timeout(limits[item.nodeid]), append=False)
         item.add_marker(pytest.mark.filterwarnings("default"))  # a warning is no wrong answer
     _require_tasks(wanted, checks)
     if len(checks) == len(items) and config.option.reportchars == "fE":
