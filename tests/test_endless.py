@@ -58,6 +58,8 @@ def test_plain_pytest_ends_and_names_the_check_that_nothing_stops(quick_kit, tmp
     assert done.returncode not in (0, 1)
     assert "gradus: check graders/test_demo.py::test_one_mean_for_each_row[cpu]" in done.stderr
     assert "does not stop after 1 s: its code swallows every exception" in done.stderr
+    assert "  row_means    0 / 2    ..........  timeout" in done.stdout
+    assert "  total        3 / 5       (1 other tasks not run)" in done.stdout
 
 
 RUN_WITH_SHORT_LOADS = """
@@ -133,6 +135,7 @@ def test_plain_pytest_ends_where_no_signal_reaches_a_check(quick_kit, tmp_path, 
     done = run_plain(quick_kit, path, "-m", "pytest")
     assert done.returncode == time_limit.ENDLESS
     assert f"::test_one_mean_for_each_row[cpu] {UNHEARD}" in done.stderr
+    assert "stopped  after 1s: no signal reaches its code" in done.stdout
 
 
 @pytest.mark.parametrize("how", ALL_DEAF)

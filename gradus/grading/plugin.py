@@ -168,12 +168,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
-    """Keep a check's time; where signals cannot serve, pytest-timeout does it its own way."""
-    if not is_check(item) or settings.method != "signal":
+    """Keep a check's time, with a signal or, where it cannot serve, a thread: its over-run costs it alone."""
+    if not is_check(item):
         return None
     from gradus.grading.time_limit import set_timer
 
-    return set_timer(item, settings)
+    return set_timer(item, settings, session_of(item.config))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -113,7 +113,7 @@ class GradingSession:
     @contextmanager
     def _begun(self, item: pytest.Item) -> Iterator[None]:
         self.journal.started(
-            item.nodeid, limit_of(item), self._data(item, Verdict(Status.ERROR, ()))
+            item.nodeid, limit_of(item), self.data(item, Verdict(Status.ERROR, ()))
         )
         _seed(
             self.random_of(item, TORCH).seed()
@@ -196,7 +196,7 @@ class GradingSession:
             if isinstance(call.excinfo.value, ProcessLost):
                 self._lost.add((str(item.path), check.name))
             if not verdict.certain:
-                broken = self._data(item, Verdict(Status.BROKEN, LOST), call.duration)
+                broken = self.data(item, Verdict(Status.BROKEN, LOST), call.duration)
                 self.journal.reference(item.nodeid, SECONDS, broken)
                 verdict = with_reference_verdict(
                     verdict, reference_passes(item, self.submissions, self.random_of(item))
@@ -205,7 +205,7 @@ class GradingSession:
             access_of(submission).renew_if_gpu_is_lost()
             if gpu_is_lost():
                 self._lost_gpu = check.name
-        report.gradus = self._data(item, verdict, call.duration)
+        report.gradus = self.data(item, verdict, call.duration)
         report.gradus["repeated"] = self._told_before(item.path, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"
@@ -213,7 +213,7 @@ class GradingSession:
         if report.when != "teardown":  # JUnit reports take them from the item, at its end
             item.user_properties += [("gradus_task", check.task), ("gradus_points", check.points)]
 
-    def _data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
+    def data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
         """Plain data about a case, which travels with pytest's report (between processes too)."""
         check, loaded = check_of(item), access_of(self._current[item.nodeid]).loaded
         message = ""

@@ -24,6 +24,13 @@ End = Callable[[str, float, str], NoReturn]  # gets what does not stop, the seco
 _end_of_process: list[tuple[End, bool]] = []  # the innermost `ended_by` is the last
 
 
+def is_importing(frame: FrameType | None) -> bool:
+    """Whether the code at `frame` runs while something is imported."""
+    while frame is not None and frame.f_code.co_name != "_find_and_load":
+        frame = frame.f_back
+    return frame is not None
+
+
 class Patience:
     """Lets an import come to its end: a package like torch that is left half imported is of no use any more."""
 
@@ -32,9 +39,7 @@ class Patience:
 
     def waits(self, frame: FrameType | None) -> bool:
         """Whether the code at `frame` is importing something; the alarm then comes again soon."""
-        while frame is not None and frame.f_code.co_name != "_find_and_load":
-            frame = frame.f_back
-        if frame is None or self._waited > IMPORT_SECONDS:
+        if not is_importing(frame) or self._waited > IMPORT_SECONDS:
             return False
         self._waited += TICK
         signal.setitimer(signal.ITIMER_REAL, TICK)
