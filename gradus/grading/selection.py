@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gradus.grading.marks import is_check, is_hidden
+from gradus.grading.neighbours import refuse
 from gradus.grading.options import case_limits
 from gradus.grading.session import GradingSession
 
@@ -13,7 +14,12 @@ SECONDS = 10  # of one case of a check, unless it has a timeout mark of its own
 
 
 def select(config: pytest.Config, items: list[pytest.Item], session: GradingSession) -> None:
-    """Leave hidden checks out, pick tasks, and give every check a time limit."""
+    """Leave hidden checks out, pick tasks, and give every check a time limit.
+
+    Raises:
+        pytest.UsageError: If a task is unknown, or something in this run cannot go with grading.
+    """
+    refuse(config)
     checks = [item for item in items if is_check(item)]
     dropped = []
     wanted = set(config.getoption("--task"))
@@ -39,9 +45,6 @@ def select(config: pytest.Config, items: list[pytest.Item], session: GradingSess
         terminal: Any = config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
             terminal.reportchars = ""  # the table of points says what pytest's short summary would
-    # What a hidden check passes to a submission must not come out in the message of a public one.
-    place = {path: number for number, path in enumerate(dict.fromkeys(i.path for i in items))}
-    items.sort(key=lambda i: (place[i.path], is_check(i) and is_hidden(i)))
     if dropped:
         gone = set(dropped)
         items[:] = [item for item in items if item not in gone]

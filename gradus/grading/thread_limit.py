@@ -16,6 +16,7 @@ import pytest
 from gradus.submission.time_limit import (
     CLEANING_SECONDS,
     IMPORT_SECONDS,
+    MORE_SECONDS,
     STRIKES,
     SWALLOWED,
     TICK,
@@ -70,15 +71,19 @@ class ThreadLimit:
         if self._over.wait(self._seconds) or self._debugging():
             return
         given, silent, importing = 0, 0.0, 0.0
+        more = min(self._seconds, MORE_SECONDS)
         while not self._over.is_set():
             with self._lock:
                 if self._over.is_set():
                     return
+                wait = TICK
                 frame = sys._current_frames().get(self._target)
                 if not is_inside(frame, self._grader):
                     pass  # pytest is busy with its report
                 elif is_importing(frame) and importing <= IMPORT_SECONDS:
                     importing += TICK
+                elif importing and more:
+                    wait, more = more, 0.0  # the import may have taken all that there was
                 elif given > self._heard:
                     silent += TICK
                     if silent > MARGIN:
@@ -90,7 +95,7 @@ class ThreadLimit:
                 else:
                     self._strike()
                     given, silent = given + 1, 0.0
-            self._over.wait(CLEANING_SECONDS if given == self._heard == 1 else TICK)
+            self._over.wait(CLEANING_SECONDS if given == self._heard == 1 else wait)
 
     def _strike(self) -> None:
         target, exception = ctypes.c_ulong(self._target), ctypes.py_object(self._exception)

@@ -62,7 +62,7 @@ def _thread_timer(
 def _signal_timer(
     item: pytest.Item, settings: Any, end: Callable[[str], Any]
 ) -> Callable[[], None]:
-    patience, strikes = Patience(), Strikes()
+    patience, strikes = Patience(settings.timeout), Strikes()
     watch: Watch | None = None
 
     def give_up(why: str) -> None:
