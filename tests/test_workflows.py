@@ -10,8 +10,11 @@ from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from tests.versions import PYTHONS, RESOLUTIONS
+
 ROOT = Path(__file__).parent.parent
 GITHUB = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
+CI, GPU = (ROOT / ".github" / "workflows" / f"{name}.yml" for name in ("ci", "gpu"))
 GITLAB = ROOT / ".gitlab-ci.yml"
 SCHEMAS = {**dict.fromkeys(GITHUB, "vendor.github-workflows"), GITLAB: "vendor.gitlab-ci"}
 SCRIPTS = sorted((ROOT / ".ci").iterdir())
@@ -36,11 +39,11 @@ def test_each_file_is_in_its_services_form(path):
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
-        (GITHUB[0], "runs-on:", "runs_on:"),
-        (GITHUB[0], "timeout-minutes: 60", "timeout-minutes: [60]"),
-        (GITHUB[-1], "workflow_dispatch:", "workflow_despatch:"),
-        (GITHUB[-1], "contents: read", "contents: reed"),
-        (GITHUB[-1], "types: [labeled]", "types: [labeled"),
+        (CI, "runs-on:", "runs_on:"),
+        (CI, "timeout-minutes: 60", "timeout-minutes: [60]"),
+        (GPU, "workflow_dispatch:", "workflow_despatch:"),
+        (GPU, "contents: read", "contents: reed"),
+        (GPU, "types: [labeled]", "types: [labeled"),
         (GITLAB, "script:", "scripts:"),
         (GITLAB, "when: always", "when: allways"),
         (GITLAB, "expire_in: 30 days", "expires: 30 days"),
@@ -53,6 +56,17 @@ def test_the_linter_would_notice(tmp_path, path, old, new):
     broken.write_text(text.replace(old, new), encoding="utf-8")
     code, said = linted(broken, SCHEMAS[path])
     assert code == 1, said
+
+
+@pytest.mark.parametrize("path", [ROOT / ".github" / "workflows" / "versions.yml", GITLAB])
+def test_every_python_is_run_with_the_lowest_and_the_newest(path):
+    if path != GITLAB:
+        matrix = read(path)["jobs"]["versions"]["strategy"]["matrix"]
+        run = {f"{python}:{which}" for python in matrix["python"] for which in matrix["which"]}
+    else:
+        rows = read(path)["versions"]["parallel"]["matrix"]
+        run = {text for row in rows for text in row["VERSIONS"]}
+    assert run == {f"{python}:{which}" for python in PYTHONS for which in RESOLUTIONS}
 
 
 def commands():
