@@ -9,7 +9,6 @@ stub nothing, and the plugin's tests must pass. The last lines are a table in Ma
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -22,13 +21,16 @@ ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "versions"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
-NEIGHBOURS = (  # that tests/test_neighbours.py runs beside; the tests of the kit itself do without
-    *("pytest-forked", "pytest-randomly", "pytest-repeat", "pytest-rerunfailures", "typeguard"),
+# Those of tests/test_neighbours.py come last: the other tests do without.
+NEIGHBOURS = (
+    "pytest-forked",
+    "pytest-randomly",
+    "pytest-repeat",
+    "pytest-rerunfailures",
+    "typeguard",
 )
-NOT_LOADED = " ".join(f"-p no:{name}" for name in ("randomly", "rerunfailures", "anyio"))
 TESTS = (
-    "plugin", "report", "loader", "devices", "endless", "thread_limit", "neighbours", "apart", "limits",
-    "nbgrader",
+    "plugin", "report", "loader", "devices", "endless", "thread_limit", "apart", "limits", "nbgrader"
 )  # fmt: skip
 SHOWN = (
     "torch",
@@ -78,14 +80,12 @@ def install(setup: Setup) -> None:
     python = ("-p", setup.interpreter)
     lowest = ("--resolution", RESOLUTIONS[setup.which], "--only-binary", ":all:")
     uv("pip", "install", "-q", "--compile-bytecode", *python, *lowest, "-e", ".[dev]")
-    uv("pip", "install", "-q", *python, "--no-deps", "py", *NEIGHBOURS)
 
 
 def pytest(setup: Setup, *words: str) -> int:
     command = [str(setup.interpreter), "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
     print("\n$", *command[1:], flush=True)
-    environment = {**os.environ, "PYTEST_ADDOPTS": NOT_LOADED}
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def graded(setup: Setup, folder: str) -> list[dict[str, object]]:
@@ -110,6 +110,9 @@ def problems(setup: Setup) -> list[str]:
     found += [f"{t['name']}: the stub" for t in stubs if t["earned"] or not only_todo(t)]
     if pytest(setup, *(f"tests/test_{name}.py" for name in TESTS)):
         found.append("tests of the plugin")
+    uv("pip", "install", "-q", "-p", setup.interpreter, "--no-deps", "py", *NEIGHBOURS)
+    if pytest(setup, "-p", "no:randomly", "tests/test_neighbours.py"):
+        found.append("tests beside other plugins")
     return found
 
 
