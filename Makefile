@@ -1,4 +1,4 @@
-# make setup | demo | test | test-answers | lint | bench | export.  Needs Python 3.10 or newer; everything goes into .venv.
+# make setup | demo | test | test-answers | test-versions | lint | bench | export.  Needs Python 3.10 or newer; everything goes into .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # More than cores: some tests wait for a time limit or for another process.
 WORKERS ?= 3
 
-.PHONY: setup demo test test-answers lint bench export
+.PHONY: setup demo test test-answers test-versions lint bench export
 .SILENT:
 
 setup: $(STAMP)
@@ -35,6 +35,10 @@ test: lint
 
 test-answers: setup     # each wrong answer meets all tasks that could notice it, on both sides of the wall
 	GRADUS_ALL_ANSWERS_IN_FULL=1 $(BIN)/python -m pytest tests/test_answers.py -n $(WORKERS) --dist loadscope
+
+# The lowest and the newest of what pyproject.toml allows, on each Python; VERSIONS="3.10:lowest 3.13:newest" for some.
+test-versions: setup
+	$(BIN)/python tests/versions.py $(VERSIONS)
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py

@@ -58,6 +58,8 @@ def test_plain_pytest_ends_and_names_the_check_that_nothing_stops(quick_kit, tmp
     assert done.returncode not in (0, 1)
     assert "gradus: check graders/test_demo.py::test_one_mean_for_each_row[cpu]" in done.stderr
     assert "does not stop after 1 s: its code swallows every exception" in done.stderr
+    assert "  row_means    0 / 2    ..........  timeout" in done.stdout
+    assert "  total        3 / 5       (1 other tasks not run)" in done.stdout
 
 
 RUN_WITH_SHORT_LOADS = """
@@ -76,6 +78,26 @@ def test_plain_pytest_ends_and_names_the_statement_that_nothing_stops(quick_kit,
     assert "gradus: the code at " in done.stderr
     assert "demo.py:2" in done.stderr
     assert "does not stop after 1 s: its code swallows every exception" in done.stderr
+
+
+IMPORTS = """\
+def row_means(table):
+    import slow
+    import time
+    time.sleep(0.5)
+    return table.mean(dim=-1)
+"""
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_an_import_that_takes_all_of_the_time_costs_no_points(quick_kit, tmp_path, method):
+    """The first use of something may fall to any check, on a machine that is busy."""
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(2)\n", encoding="utf-8")
+    path = tmp_path / "demo.py"
+    text = f"import sys\nsys.path.append({str(tmp_path)!r})\n{IMPORTS}"
+    path.write_text(answers(row_means=text), encoding="utf-8")
+    done = run_plain(quick_kit, path, "-m", "pytest", f"--timeout-method={method}")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_check_that_nothing_stops_is_a_timeout_and_the_others_are_graded(quick_kit, tmp_path):
@@ -133,6 +155,7 @@ def test_plain_pytest_ends_where_no_signal_reaches_a_check(quick_kit, tmp_path, 
     done = run_plain(quick_kit, path, "-m", "pytest")
     assert done.returncode == time_limit.ENDLESS
     assert f"::test_one_mean_for_each_row[cpu] {UNHEARD}" in done.stderr
+    assert "stopped  after 1s: no signal reaches its code" in done.stdout
 
 
 @pytest.mark.parametrize("how", ALL_DEAF)

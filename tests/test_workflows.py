@@ -10,9 +10,11 @@ from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from tests.versions import PYTHONS, RESOLUTIONS
+
 ROOT = Path(__file__).parent.parent
 GITHUB = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
-CI, GPU = (ROOT / ".github" / "workflows" / name for name in ("ci.yml", "gpu.yml"))
+CI, GPU = (ROOT / ".github" / "workflows" / f"{name}.yml" for name in ("ci", "gpu"))
 GITLAB = ROOT / ".gitlab-ci.yml"
 SCHEMAS = {**dict.fromkeys(GITHUB, "vendor.github-workflows"), GITLAB: "vendor.gitlab-ci"}
 SCRIPTS = sorted((ROOT / ".ci").iterdir())
@@ -54,6 +56,17 @@ def test_the_linter_would_notice(tmp_path, path, old, new):
     broken.write_text(text.replace(old, new), encoding="utf-8")
     code, said = linted(broken, SCHEMAS[path])
     assert code == 1, said
+
+
+@pytest.mark.parametrize("path", [ROOT / ".github" / "workflows" / "versions.yml", GITLAB])
+def test_every_python_is_run_with_the_lowest_and_the_newest(path):
+    if path != GITLAB:
+        matrix = read(path)["jobs"]["versions"]["strategy"]["matrix"]
+        run = {f"{python}:{which}" for python in matrix["python"] for which in matrix["which"]}
+    else:
+        rows = read(path)["versions"]["parallel"]["matrix"]
+        run = {text for row in rows for text in row["VERSIONS"]}
+    assert run == {f"{python}:{which}" for python in PYTHONS for which in RESOLUTIONS}
 
 
 def commands():

@@ -166,7 +166,7 @@ class GradusExecute(NbGraderPreprocessor):
             # A process for each submission: should one take the judge over, it does not grade the others.
             result = grade_apart(
                 course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir,
-                limit=self.limit,
+                limit=self.limit, measured=True,
             ).topic(topic)  # fmt: skip
         self.log.info("%s was graded at the level %s", topic, result.isolation["level"])
         return result

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gradus.course import Course
@@ -29,6 +30,7 @@ def grade_apart(
     show: bool = False,
     devices: Sequence[str] = (),
     limit: float | None = None,
+    measured: bool = False,
 ) -> Report:
     """Grade in a process of its own; when it is lost, what it was doing is charged and the rest goes on.
 
@@ -36,8 +38,9 @@ def grade_apart(
     other checks keep their points. `workdir` is the working folder of the student's code; modules that lie
     there do not stand before the grader's own. With `isolated` the submission runs behind the wall, in a
     third process, for at most `limit` seconds in all; the process that judges it is shut in too, where this
-    system can do it. With `show`, pytest's output goes to this terminal, and an isolated answer's judge is
-    not shut in.
+    system can do it. With `measured`, cases have the limits of `gradus.engine.limits`, for which the
+    reference is run first, once on this machine. With `show`, pytest's output goes to this terminal, and an
+    isolated answer's judge is not shut in.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
@@ -48,7 +51,16 @@ def grade_apart(
         from gradus.engine.contained.contained import contained_judge
         from gradus.wall.judge.budget import SECONDS
 
-        return contained_judge(course, topic, devices=devices).grade(job, limit=limit or SECONDS)
+        judge = contained_judge(course, topic, devices=devices)
+        if measured:
+            from gradus.engine.limits import limits
+
+            job = replace(job, limits=limits(course, topic, judge.heard, devices=devices))
+        return judge.grade(job, limit=limit or SECONDS)
+    if measured:
+        from gradus.engine.limits import limits
+
+        job = replace(job, limits=limits(course, topic, isolated=isolated, devices=devices))
     if isolated or spawn:
         from gradus.engine.spawned import grade_spawned
 

@@ -40,8 +40,11 @@ def grade_spawned(
     limit: float | None = None,
     devices: Sequence[str] = (),
     show: bool = False,
+    listen: Callable[[Line], object] = lambda line: None,
 ) -> Report:
     """Grade in a process that is started for it: `gradus.engine.apart.grade_apart`, without a fork.
+
+    At the end `listen` is called with every line of the journal.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
@@ -66,12 +69,18 @@ def grade_spawned(
 
         words += ["--gradus-journal", str(journal), "--gradus-report", str(result)]
         words += ["--gradus-workdir", str(job.folder)] if job.folder is not None else []
+        if job.limits:
+            path = Path(folder, "limits.json")
+            path.write_text(json.dumps(dict(job.limits)), encoding="utf-8")
+            words += ["--gradus-limits", str(path)]
         ended, output = Ended(0), ""
         for _ in range(ended_in.RESTARTS + 1):
             ended, output = _supervise(words, journal, result, course.root, show)
             if result.exists() and ended.code == pytest.ExitCode.INTERNAL_ERROR:
                 break  # what such a report leaves out is not the student's loss
             if result.exists():
+                for line in read_journal(journal):
+                    listen(line)
                 return read_report(result)
             if ended.code != GPU_LOST and not _charge(journal, ended, passes):
                 break

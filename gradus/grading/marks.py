@@ -16,3 +16,12 @@ def trains(item: pytest.Item) -> bool:
 def is_hidden(item: pytest.Item) -> bool:
     """Whether a check stays with the instructor."""
     return item.get_closest_marker("hidden") is not None
+
+
+def hidden_last(items: list[pytest.Item]) -> None:
+    """Put the hidden checks of each file behind its public ones.
+
+    What a hidden check passes to a submission must not come out in the message of a public one.
+    """
+    place = {path: number for number, path in enumerate(dict.fromkeys(i.path for i in items))}
+    items.sort(key=lambda i: (place[i.path], is_check(i) and is_hidden(i)))

@@ -1,6 +1,7 @@
 """What `pytest` takes on its command line in a kit. Light: loaded wherever gradus is installed."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,15 @@ def add_options(group: pytest.OptionGroup) -> None:
         "--limit", type=seconds, metavar="SECONDS",
         help="With --isolated: what one submission may take in all, loads and checks (default: 600).",
     )  # fmt: skip
-    for name in ("--gradus-journal", "--gradus-workdir"):
+    for name in ("--gradus-journal", "--gradus-workdir", "--gradus-limits"):
         group.addoption(name, type=Path, metavar="PATH", help="For gradus itself.")
+
+
+def case_limits(config: pytest.Config) -> dict[str, float]:
+    """Seconds for cases, by node id, that hold in place of their checks' own limits."""
+    path: Path | None = config.getoption("--gradus-limits")
+    found: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path else {}
+    return found
 
 
 def useless(config: pytest.Config) -> str:

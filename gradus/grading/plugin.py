@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradus.grading.devices import CHOICES, cuda_is_there, parameters, problem, torch_name
-from gradus.grading.marks import is_check
+from gradus.grading.marks import hidden_last, is_check
+from gradus.grading.neighbours import spoiled
 from gradus.grading.options import add_options, useless
 from gradus.grading.stash import CASES
 from gradus.grading.warned import make_safe
@@ -39,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "gpu: a test that needs a real GPU; skipped elsewhere.",
     ):
         config.addinivalue_line("markers", line)
-    if lacking := problem(config.getoption("--device")) or useless(config):
+    if lacking := problem(config.getoption("--device")) or useless(config) or spoiled(config):
         raise pytest.UsageError(lacking)
     config.pluginmanager.register(_Results(config), "gradus-results")
     if config.getoption("--gradus-journal") is not None:
@@ -57,6 +58,12 @@ class _Results:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Behind other plugins, which may have shuffled."""
+        if any(map(is_check, items)):
+            hidden_last(items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: Any) -> None:
@@ -168,12 +175,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
-    """Keep a check's time; where signals cannot serve, pytest-timeout does it its own way."""
-    if not is_check(item) or settings.method != "signal":
+    """Keep a check's time, with a signal or, where it cannot serve, a thread: its over-run costs it alone."""
+    if not is_check(item):
         return None
     from gradus.grading.time_limit import set_timer
 
-    return set_timer(item, settings)
+    return set_timer(item, settings, session_of(item.config))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,17 +6,24 @@ from typing import Any
 import pytest
 
 from gradus.grading.marks import is_check, is_hidden
+from gradus.grading.neighbours import refuse
+from gradus.grading.options import case_limits
 from gradus.grading.session import GradingSession
 
 SECONDS = 10  # of one case of a check, unless it has a timeout mark of its own
 
 
 def select(config: pytest.Config, items: list[pytest.Item], session: GradingSession) -> None:
-    """Leave hidden checks out, pick tasks, and give every check a time limit."""
+    """Leave hidden checks out, pick tasks, and give every check a time limit.
+
+    Raises:
+        pytest.UsageError: If a task is unknown, or something in this run cannot go with grading.
+    """
+    refuse(config)
     checks = [item for item in items if is_check(item)]
     dropped = []
     wanted = set(config.getoption("--task"))
-    done = session.results.nodes()
+    done, limits = session.results.nodes(), case_limits(config)
     other_topics = _graders_of_other_topics(config.getoption("--submission"), checks)
     for item in checks:
         mark = item.get_closest_marker("task")
@@ -30,15 +37,14 @@ def select(config: pytest.Config, items: list[pytest.Item], session: GradingSess
             dropped.append(item)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS))
+        if item.nodeid in limits:
+            item.add_marker(pytest.mark.timeout(limits[item.nodeid]), append=False)
         item.add_marker(pytest.mark.filterwarnings("default"))  # a warning is no wrong answer
     _require_tasks(wanted, checks)
     if len(checks) == len(items) and config.option.reportchars == "fE":
         terminal: Any = config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
             terminal.reportchars = ""  # the table of points says what pytest's short summary would
-    # What a hidden check passes to a submission must not come out in the message of a public one.
-    place = {path: number for number, path in enumerate(dict.fromkeys(i.path for i in items))}
-    items.sort(key=lambda i: (place[i.path], is_check(i) and is_hidden(i)))
     if dropped:
         gone = set(dropped)
         items[:] = [item for item in items if item not in gone]

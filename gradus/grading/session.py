@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,7 +71,8 @@ class GradingSession:
         self.results = Results(self.journal, hidden=hidden, seed=seed)
         past = [data for _, data in self.journal.finished()]
         self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
-        self._told = {(*lost, Status.ERROR.value) for lost in self._lost}  # by an earlier process
+        # What was told, and in which case; "": in an earlier process.
+        self._told = {(*lost, Status.ERROR.value): "" for lost in self._lost}
         self._lost_gpu = ""  # the check that the GPU was lost in
         torchvision_ops.install()
         dynamo_later.install()
@@ -113,7 +113,7 @@ class GradingSession:
     @contextmanager
     def _begun(self, item: pytest.Item) -> Iterator[None]:
         self.journal.started(
-            item.nodeid, limit_of(item), self._data(item, Verdict(Status.ERROR, ()))
+            item.nodeid, limit_of(item), self.data(item, Verdict(Status.ERROR, ()))
         )
         _seed(
             self.random_of(item, TORCH).seed()
@@ -148,7 +148,8 @@ class GradingSession:
         """
         if (str(item.path), check_of(item).name) in self._lost:
             raise NotTried("not run: another case of this check was lost with its process")
-        if (str(item.path), check_of(item).name, Status.TIMEOUT.value) in self._told:
+        over = (str(item.path), check_of(item).name, Status.TIMEOUT.value)
+        if self._told.get(over, item.nodeid) != item.nodeid:
             raise NotTried("not run: another case of this check ran out of time", Status.TIMEOUT)
         return self._current[item.nodeid]
 
@@ -196,27 +197,27 @@ class GradingSession:
             if isinstance(call.excinfo.value, ProcessLost):
                 self._lost.add((str(item.path), check.name))
             if not verdict.certain:
-                broken = self._data(item, Verdict(Status.BROKEN, LOST), call.duration)
+                broken = self.data(item, Verdict(Status.BROKEN, LOST), call.duration)
                 self.journal.reference(item.nodeid, SECONDS, broken)
                 passes = reference_passes(item, self.submissions, self.random_of(item))
                 if passes is None:  # none here: who supervises this process may have it
-                    if_broken = self._data(item, with_reference_verdict(verdict, False))["message"]
+                    if_broken = self.data(item, with_reference_verdict(verdict, False))["message"]
                 verdict = with_reference_verdict(verdict, passes)
         if case_of(item) != CPU and verdict.status is not Status.PASSED:
             access_of(submission).renew_if_gpu_is_lost()
             if gpu_is_lost():
                 self._lost_gpu = check.name
-        report.gradus = self._data(item, verdict, call.duration)
+        report.gradus = self.data(item, verdict, call.duration)
         if if_broken:
             report.gradus["if_broken"] = if_broken
-        report.gradus["repeated"] = self._told_before(item.path, check, verdict)
+        report.gradus["repeated"] = self._told_before(item, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"
             report.longrepr = report.gradus["message"] + self._commands.missing()
         if report.when != "teardown":  # JUnit reports take them from the item, at its end
             item.user_properties += [("gradus_task", check.task), ("gradus_points", check.points)]
 
-    def _data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
+    def data(self, item: pytest.Item, verdict: Verdict, seconds: float = 0.0) -> dict[str, Any]:
         """Plain data about a case, which travels with pytest's report (between processes too)."""
         check, loaded = check_of(item), access_of(self._current[item.nodeid]).loaded
         message = ""
@@ -240,11 +241,12 @@ class GradingSession:
             "isolation": self.submissions.reached(),
         }
 
-    def _told_before(self, grader: Path, check: Check, verdict: Verdict) -> bool:
-        """Whether this run has told the same already: of the check, or of the line that is the cause."""
-        same = {(str(grader), check.name, verdict.status.value)}
+    def _told_before(self, item: pytest.Item, check: Check, verdict: Verdict) -> bool:
+        """Whether another case has told the same: of the check, or of the line that is the cause."""
+        same = {(str(item.path), check.name, verdict.status.value)}
         task = "" if verdict.anywhere else check.task
-        same |= {(str(grader), task, verdict.cause)} if verdict.cause else set()
-        before = bool(same & self._told)
-        self._told |= same
+        same |= {(str(item.path), task, verdict.cause)} if verdict.cause else set()
+        # The same case tells it again where a plugin runs it again and drops what came before.
+        before = any(self._told.get(key, item.nodeid) != item.nodeid for key in same)
+        self._told = {**dict.fromkeys(same, item.nodeid), **self._told}
         return before

@@ -12,6 +12,7 @@ from gradus.submission.watch import Watch
 
 CELL_SECONDS = 20.0  # of one statement, while a file is loaded
 IMPORT_SECONDS = 60.0  # that a limit waits for an import to end
+MORE_SECONDS = 4.0  # behind an import that ended after the limit; less than `watch.MARGIN`
 TICK = 0.1  # seconds between two looks
 CLEANING_SECONDS = 1.0  # from the first strike to the second: `finally` blocks may need some time
 STRIKES = 40  # before the process is ended
@@ -24,21 +25,34 @@ End = Callable[[str, float, str], NoReturn]  # gets what does not stop, the seco
 _end_of_process: list[tuple[End, bool]] = []  # the innermost `ended_by` is the last
 
 
-class Patience:
-    """Lets an import come to its end: a package like torch that is left half imported is of no use any more."""
+def is_importing(frame: FrameType | None) -> bool:
+    """Whether the code at `frame` runs while something is imported."""
+    while frame is not None and frame.f_code.co_name != "_find_and_load":
+        frame = frame.f_back
+    return frame is not None
 
-    def __init__(self) -> None:
-        self._waited = 0.0
+
+class Patience:
+    """Lets an import come to its end: a package like torch that is left half imported is of no use any more.
+
+    Code that goes on behind it gets some more time, once: all that it had may have been the import's.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._waited, self._more = 0.0, min(seconds, MORE_SECONDS)
 
     def waits(self, frame: FrameType | None) -> bool:
-        """Whether the code at `frame` is importing something; the alarm then comes again soon."""
-        while frame is not None and frame.f_code.co_name != "_find_and_load":
-            frame = frame.f_back
-        if frame is None or self._waited > IMPORT_SECONDS:
+        """Whether the code at `frame` is to be let alone for now; the alarm then comes again."""
+        if self._waited > IMPORT_SECONDS:
             return False
-        self._waited += TICK
-        signal.setitimer(signal.ITIMER_REAL, TICK)
-        return True
+        if is_importing(frame):
+            self._waited += TICK
+            signal.setitimer(signal.ITIMER_REAL, TICK)
+            return True
+        more, self._more = self._more if self._waited else 0.0, 0.0
+        if more:
+            signal.setitimer(signal.ITIMER_REAL, more)
+        return more > 0
 
 
 class Strikes:
@@ -85,7 +99,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    patience, strikes = Patience(), Strikes()
+    patience, strikes = Patience(seconds), Strikes()
     owner = sys._getframe(2)  # behind this one and contextlib's: where the block stands
     owner_thread = threading.get_ident()
     inside = True

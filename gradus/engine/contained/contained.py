@@ -5,7 +5,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gradus.engine.ended import Ended
 from gradus.engine.job import Job
 from gradus.engine.progress import Progress
 from gradus.errors import GraderError, SubmissionError
+from gradus.grading.journal import Line
 from gradus.grading.report import Report
 from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.levels import Level
@@ -28,6 +29,7 @@ from gradus.wall.judge.budget import SECONDS, reached
 from gradus.wall.judge.source import Source
 from gradus.wall.slots import hidden_from_submissions, slot_of
 
+Listen = Callable[[Line], object]
 PROCESS = "gradus.engine.contained.process"
 LOAD_SECONDS = (
     900.0  # until the first case begins: a file may take 600 s of statements that end processes
@@ -99,15 +101,29 @@ class ContainedJudge:
                 answer.condemn(node)
         return answer.report()
 
+    def heard(self, job: Job) -> list[Line]:
+        """Grade a trusted answer, and give every line that its judges have said; errors as `grade` has them."""
+        assert job.submission is not None
+        lines: list[Line] = []
+        path = job.submission
+        self._run(job, Source(path, self.topic, path.name, handed_in=False), SECONDS, lines.append)
+        return lines
+
     def close(self) -> None:
         """End the judges' sandbox; that of the submissions serves other topics too."""
         self._judges.close()
 
-    def _run(self, job: Job, source: Source, limit: float) -> Progress:
+    def _run(
+        self, job: Job, source: Source, limit: float, listen: Listen = lambda line: None
+    ) -> Progress:
         """One pair of processes after another, until all cases have been judged."""
         answer = Progress(self.topic, job)
         until = time.monotonic() + 2 * limit + MORE_SECONDS
         told, data = self._told(job, source, limit)
+        known = {
+            "grader": str(self.course.grader(self.topic)),
+            "isolation": self._isolation(limit),
+        }
         while not answer.over:
             try:
                 judge = self._judges.start_worker()
@@ -120,7 +136,7 @@ class ContainedJudge:
             try:
                 with contextlib.suppress(OSError):  # it has ended: its code will tell
                     talk.say({**told, "past": answer.lines}, data=data)
-                    hung = not self._hear(answer, talk, desk, until, limit)
+                    hung = not self._hear(answer, talk, desk, until, known, listen)
             except Nonsense as error:
                 raise GraderError(
                     f"{self.topic}: the judge of this submission said what is no result ({error}). It may "
@@ -132,12 +148,16 @@ class ContainedJudge:
             answer.charge(Ended(ended.code if ended.code is not None else -9, hung))
         return answer
 
-    def _hear(self, answer: Progress, talk: Talk, desk: Desk, until: float, limit: float) -> bool:
+    def _hear(
+        self,
+        answer: Progress,
+        talk: Talk,
+        desk: Desk,
+        until: float,
+        known: dict[str, Any],
+        listen: Listen,
+    ) -> bool:
         """Hear a judge, and serve it, until it has ended or said all; False if its time is over."""
-        known = {
-            "grader": str(self.course.grader(self.topic)),
-            "isolation": self._isolation(limit),
-        }
         while not answer.over:
             lines = talk.lines(self._due(answer, until) - time.monotonic())
             if lines is None:
@@ -146,7 +166,9 @@ class ContainedJudge:
                 if "ask" in said:
                     desk.serve(said["ask"])
                 else:
-                    answer.take(believed(said.get("line"), **known))
+                    line = believed(said.get("line"), **known)
+                    answer.take(line)
+                    listen(line)
             if time.monotonic() >= self._due(answer, until):
                 return False
         return True
