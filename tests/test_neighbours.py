@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gradus.course import find_course
-from gradus.grading.run import grade_here
+from gradus.engine.here import grade_here
 
 WARNS = """
 import warnings

@@ -3,10 +3,8 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,9 +17,7 @@ from gradus.errors import GraderError
 from gradus.grading.items import task_of
 from gradus.grading.journal import GPU_LOST, Journal, Line
 from gradus.grading.marks import is_hidden
-from gradus.grading.plugin import SESSION
 from gradus.grading.results import Results
-from gradus.grading.session import GradingSession
 from gradus.sandbox.limits import tasks_of_user
 
 LISTEN = Callable[[Job, Line], object]
@@ -88,32 +84,6 @@ class WarmJudge:
             children.close()
             gc.unfreeze()
 
-    def run_here(
-        self, submission: Path, items: Sequence[pytest.Item], *, seed: int = 0
-    ) -> list[tuple[str, Mapping[str, Any]]]:
-        """Run cases in this process, for an answer that is trusted: children then find everything warm.
-
-        Returns:
-            Node id and data of each case that was run.
-        """
-        options: Any = self.config.option
-        kept = options.submission, options.gradus_seed, self.config.stash.get(SESSION, None)
-        options.submission, options.gradus_seed = submission, seed
-        self.config.stash[SESSION] = GradingSession(self.config)
-        seen = _Seen()
-        self.config.pluginmanager.register(seen)
-        try:
-            for item, following in zip(items, [*items[1:], None], strict=True):
-                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-                item.user_properties.clear()
-                item._report_sections.clear()
-        finally:
-            self.config.pluginmanager.unregister(seen)
-            options.submission, options.gradus_seed = kept[:2]
-            if kept[2] is not None:
-                self.config.stash[SESSION] = kept[2]
-        return list(seen.cases.items())
-
     def _start(self, run: "_Run", runs: dict[int, "_Run"], children: Children) -> None:
         child = run.start()
         runs[child.pipe] = run
@@ -140,18 +110,6 @@ class WarmJudge:
 def _is_asked(item: pytest.Item, job: Job) -> bool:
     wanted = not job.tasks or task_of(item) in job.tasks
     return wanted and (job.hidden or not is_hidden(item))
-
-
-class _Seen:
-    """A pytest plugin that keeps what cases came to."""
-
-    def __init__(self) -> None:
-        self.cases: dict[str, Mapping[str, Any]] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        data: dict[str, Any] | None = getattr(report, "gradus", None)
-        if data is not None:
-            self.cases[report.nodeid] = data
 
 
 class _Run:
@@ -219,11 +177,11 @@ class _Run:
     def graded(self) -> Graded:
         """The result."""
         results = Results(Journal(), hidden=self.job.hidden, seed=self.job.seed)
-        cases = []
+        cases = {}
         for line in self._lines:
             if line["event"] == "finished":
                 results.record(line["node"], line["data"])
-                cases.append(line["data"])
+                cases[line["node"]] = line["data"]
         report = results.report()
         if not report.topics:
             raise GraderError(f"{self._judge.topic}: pytest ran no check.")
