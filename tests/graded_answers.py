@@ -1,20 +1,20 @@
-"""Many answers to one topic, graded in one pytest run: starting one takes longer than most checks do."""
+"""Many answers to one topic, graded by one warm judge."""
 
-import contextlib
-import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gradus.course import Course
+from gradus.engine.here import run_here
+from gradus.engine.job import Job
+from gradus.engine.judge import WarmJudge
+from gradus.engine.loop import with_judge
 from gradus.grading.devices import CPU, SIMULATED, case_of
-from gradus.grading.plugin import SESSION
+from gradus.grading.items import check_of, task_of
 from gradus.grading.report import TopicResult
-from gradus.grading.run import QUIET, arguments
-from gradus.grading.session import GradingSession
 from gradus.submission.status import Status
 
 Sides = dict[bool, TopicResult]  # in this process (`False`), and maybe behind the wall (`True`)
@@ -39,63 +39,6 @@ class Wanted:
     enough: bool = False
 
 
-class _Grading:
-    """A pytest plugin that runs the collected checks once for each submission and side of the wall."""
-
-    def __init__(self, topic: str, wanted: Sequence[Wanted]) -> None:
-        self._topic, self._wanted = topic, wanted
-        self.results: list[Sides] = []
-        self.failure: BaseException | None = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Take the place of pytest's own loop."""
-        here = Path.cwd()
-        try:
-            for wanted in self._wanted:
-                sides = self._sides(session, wanted)
-                everywhere = replace(wanted, right=True)
-                for more in (everywhere, replace(everywhere, slow=frozenset())):
-                    if not wanted.right and wanted.task not in lost(sides[False]):
-                        sides = self._sides(session, more)
-                self.results.append(sides)
-                os.chdir(here)
-        except BaseException as error:  # pytest would print it; the caller is to have it
-            self.failure = error
-        return True
-
-    def _sides(self, session: pytest.Session, wanted: Wanted) -> Sides:
-        sides = {False: self._grade(session, wanted, isolated=False)}
-        if wanted.behind:
-            sides[True] = self._grade(session, replace(wanted, tasks=wanted.behind), isolated=True)
-        return sides
-
-    def _grade(self, session: pytest.Session, wanted: Wanted, *, isolated: bool) -> TopicResult:
-        """One submission, on one side. Fixtures that serve a whole file are kept for the next one."""
-        config = session.config
-        config.option.submission, config.option.isolated = wanted.path, isolated
-        config.option.gradus_seed = wanted.seed
-        grading = config.stash[SESSION] = GradingSession(config)
-        items = [item for item in session.items if _runs(item, wanted)]
-        failed = session.testsfailed
-        for item, following in zip(items, [*items[1:], session.items[0]], strict=True):
-            item._report_sections.clear()
-            item.user_properties.clear()
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            if wanted.enough and session.testsfailed > failed:
-                break
-        grading.submissions.close()
-        return only(grading.results.report().topic(self._topic), wanted.tasks)
-
-
-def _runs(item: pytest.Item, wanted: Wanted) -> bool:
-    mark = item.get_closest_marker("task")
-    assert mark is not None
-    if mark.args[0] not in wanted.tasks or getattr(item, "originalname", item.name) in wanted.slow:
-        return False
-    return wanted.right or case_of(item) == CPU
-
-
 def only(result: TopicResult, tasks: Sequence[str]) -> TopicResult:
     """The part of a result that is about these tasks."""
     return replace(result, tasks=tuple(task for task in result.tasks if task.name in tasks))
@@ -115,12 +58,52 @@ def grade_many(course: Course, topic: str, wanted: Sequence[Wanted]) -> list[Sid
 
     Hidden checks are run too. Devices are the CPU and the simulated GPU, which both sides have everywhere.
     """
-    plugin = _Grading(topic, wanted)
-    words = arguments(course, topic, None, hidden=True, devices=(CPU, SIMULATED))
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        pytest.main([*words, *QUIET], plugins=[plugin])
-    if plugin.failure is not None:
-        raise plugin.failure
-    assert len(plugin.results) == len(wanted), output.getvalue()[-2000:]
-    return plugin.results
+    return with_judge(course, topic, partial(_both_sides, wanted), devices=(CPU, SIMULATED))
+
+
+def _both_sides(wanted: Sequence[Wanted], judge: WarmJudge) -> list[Sides]:
+    """In forks of this process; and in this process, where the submission runs behind the wall."""
+    sides = []
+    for one, here in zip(*_here(judge, wanted), strict=True):
+        sides.append({False: here})
+        if one.behind:
+            one = replace(one, tasks=one.behind)
+            behind = run_here(judge, _job(judge, one), isolated=True).result
+            sides[-1][True] = only(behind, one.tasks)
+    return sides
+
+
+def _here(judge: WarmJudge, wanted: Sequence[Wanted]) -> tuple[list[Wanted], list[TopicResult]]:
+    """What each met in the end, and its result."""
+    met, first = list(wanted), judge.grade(_job(judge, one) for one in wanted)
+    results = [only(graded.result, one.tasks) for one, graded in zip(wanted, first, strict=True)]
+    in_part = [n for n, one in enumerate(wanted) if not (one.right or one.enough)]
+    for more in ({"right": True}, {"slow": frozenset()}):
+        missed = [n for n in in_part if wanted[n].task not in lost(results[n])]
+        for number in missed:
+            met[number] = replace(met[number], **more)
+        again = judge.grade(_job(judge, met[number]) for number in missed)
+        for number, graded in zip(missed, again, strict=True):
+            results[number] = only(graded.result, met[number].tasks)
+    return met, results
+
+
+def _job(judge: WarmJudge, wanted: Wanted) -> Job:
+    """Where one loss is enough, all cases in one go: those that are left out at first come last."""
+    cases = [item for item in judge.items if task_of(item) in wanted.tasks]
+    if wanted.enough:
+        cases.sort(key=lambda item: (_is_slow(item, wanted), case_of(item) != CPU))
+    else:
+        cases = [item for item in cases if not _is_left_out(item, wanted)]
+    return Job(
+        wanted.path, cases=[item.nodeid for item in cases], hidden=True, seed=wanted.seed,
+        folder=wanted.path.parent, enough=wanted.enough,
+    )  # fmt: skip
+
+
+def _is_left_out(item: pytest.Item, wanted: Wanted) -> bool:
+    return _is_slow(item, wanted) or not (wanted.right or case_of(item) == CPU)
+
+
+def _is_slow(item: pytest.Item, wanted: Wanted) -> bool:
+    return check_of(item).name in wanted.slow

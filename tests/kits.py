@@ -10,8 +10,8 @@ import nbformat
 
 from gradus.authoring.export import export
 from gradus.course import Course, load_course
+from gradus.engine.here import grade_here
 from gradus.grading.report import TopicResult
-from gradus.grading.run import grade_here
 from gradus.topic import Topic
 
 SETTINGS = """\

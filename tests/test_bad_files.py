@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from gradus.authoring.export import stub_text
-from gradus.grading.run import grade_here
+from gradus.engine.here import grade_here
 from gradus.submission.notebook_source import read_notebook
 from gradus.topic import Topic
 from tests.kits import (

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gradus.classroom.demo import run_demo
-from gradus.grading.run import grade_here
+from gradus.engine.here import grade_here
 from tests.kits import GRADER, forget_graders, write_kit
 
 QUICK = GRADER.replace("@pytest.mark.task(", "@pytest.mark.timeout(3)\n@pytest.mark.task(")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gradus.engine.apart import grade_apart
-from gradus.grading.run import grade_here
+from gradus.engine.here import grade_here
 from tests.kits import answers, comparable, earned, grade, message, statuses
 
 ON_CPU = """\

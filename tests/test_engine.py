@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ import torch
 
 from gradus.engine import apart, children
 from gradus.engine.children import Children, fork
-from gradus.engine.job import Job
+from gradus.engine.here import run_here
+from gradus.engine.job import Graded, Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
 from gradus.errors import GraderError
 from gradus.grading import devices
-from tests.kits import POINTS, answers, earned
+from tests.kits import POINTS, answers, comparable, earned
 
 pytestmark = pytest.mark.skipif(not apart.can_fork(), reason="this system cannot fork")
 
@@ -154,6 +156,40 @@ def test_one_judge_grades_many_answers_and_none_touches_another(shared_kit, tmp_
 def test_a_job_without_a_check_is_an_error(shared_kit, tmp_path):
     with pytest.raises(GraderError, match="none of its checks is asked for"):
         grade_all(shared_kit, tmp_path, {"right": answers()}, tasks=["no such task"])
+
+
+def graded_by(course, folder: Path, text: str, use) -> object:
+    """What `use` makes of a warm judge and a job for an answer with this text."""
+    path = folder / "demo.py"
+    path.write_text(text, encoding="utf-8")
+    job = Job(path, hidden=True, folder=folder)
+    return with_judge(course, "demo", lambda judge: use(judge, job))
+
+
+def test_a_judge_that_has_graded_in_its_own_process_and_behind_the_wall_forks_still(
+    shared_kit, tmp_path
+):
+    def use(judge: WarmJudge, job: Job) -> list[Graded]:
+        here, behind = run_here(judge, job), run_here(judge, job, isolated=True)
+        return [here, behind, *judge.grade([job])]
+
+    here, behind, forked = graded_by(shared_kit, tmp_path, answers(double="double = None"), use)
+    assert comparable(behind.result) == comparable(forked.result)
+    assert earned(here.result) == earned(forked.result) == {**POINTS, "double": 0}
+    assert list(here.cases) == list(behind.cases) == list(forked.cases)
+
+
+@pytest.mark.parametrize("way", ["here", "forked"])
+def test_limits_and_the_end_of_a_job_are_its_own(shared_kit, tmp_path, way):
+    def use(judge: WarmJudge, job: Job) -> list[Graded]:
+        limits = {item.nodeid: 0.2 for item in judge.items}
+        jobs = [replace(job, limits=limits, enough=True), job]
+        return [run_here(judge, j) for j in jobs] if way == "here" else list(judge.grade(jobs))
+
+    slow = "def double(x):\n    import time\n    time.sleep(0.4)\n    return 2 * x"
+    short, full = graded_by(shared_kit, tmp_path, answers(double=slow), use)
+    assert [case["status"] for case in short.cases.values()] == ["timeout"]
+    assert earned(full.result) == POINTS
 
 
 def test_to_ask_for_cuda_does_not_start_it(monkeypatch):

@@ -10,8 +10,8 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
 from gradus.course import find_course
+from gradus.engine.here import grade_here
 from gradus.grading.grader_file import read_checks
-from gradus.grading.run import grade_here
 from gradus.topic import Topic
 
 ROOT = Path(__file__).parent.parent

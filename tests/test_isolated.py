@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gradus.engine.apart import grade_apart
+from gradus.engine.here import grade_here
 from gradus.errors import GraderError
 from gradus.grading.report_file import read_report, to_json
-from gradus.grading.run import grade_here
 from gradus.topic import split_cells
 from tests.kits import SOLUTION, answers, comparable, notebook, statuses, with_cell
 from tests.nbgrader_course import filled, right_answers

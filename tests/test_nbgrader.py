@@ -13,7 +13,7 @@ from nbgrader.api import Gradebook
 import gradus
 from gradus.classroom.execute import GradusExecute
 from gradus.course import find_course
-from gradus.grading.run import grade_here
+from gradus.engine.here import grade_here
 from tests.kits import copy_kit, forget_graders, message
 from tests.nbgrader_class import Student, make_class
 from tests.nbgrader_course import Classroom, cell_of, filled, right_answers

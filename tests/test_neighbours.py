@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gradus.course import find_course
-from gradus.grading.run import grade_here
+from gradus.engine.here import grade_here
 from tests.kits import answers
 
 WARNS = """

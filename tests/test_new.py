@@ -8,8 +8,8 @@ import pytest
 from gradus.authoring.export import export, stale
 from gradus.authoring.new import new_topic
 from gradus.course import find_course, load_course
+from gradus.engine.here import grade_here
 from gradus.errors import TopicError
-from gradus.grading.run import grade_here
 from gradus.topic import Topic
 from tests.answers import answers_in
 

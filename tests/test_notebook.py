@@ -10,8 +10,8 @@ from nbgrader.utils import determine_grade
 
 import gradus
 from gradus.course import find_course
+from gradus.engine.here import grade_here
 from gradus.errors import CourseError, GradusError
-from gradus.grading.run import grade_here
 from tests.kits import forget_graders
 from tests.nbgrader_class import SQUARED
 from tests.nbgrader_course import as_bytes, cell_of, filled, right_answers

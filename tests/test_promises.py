@@ -8,8 +8,8 @@ import pytest
 
 from gradus.authoring.export import outputs
 from gradus.course import find_course
+from gradus.engine.here import grade_here
 from gradus.grading.grader_file import read_checks, without_hidden
-from gradus.grading.run import grade_here
 from gradus.submission.loader import Loaded
 from gradus.submission.status import Status
 from gradus.topic import Topic, todo_line

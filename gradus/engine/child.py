@@ -7,15 +7,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
 from gradus.engine.job import Job
+from gradus.engine.running import Running
 from gradus.grading.journal import FAULT, Journal, Line
 from gradus.grading.own_process import OWN
-from gradus.grading.plugin import SESSION
-from gradus.grading.session import GradingSession
 from gradus.sandbox import limits
 from gradus.sandbox.child import PDEATHSIG, prctl
 
@@ -42,7 +41,7 @@ def grade_and_end(
     journal = Journal.in_pipe(pipe, past)
     try:
         _become_child(job, others)
-        Telling(config, job, journal).run(items)
+        own_run(config, job, journal).run(items)
         journal.end()
     except BaseException:  # the tool's own fault: nothing of it is the answer's
         with contextlib.suppress(BaseException):
@@ -71,48 +70,34 @@ def _become_child(job: Job, others: int) -> None:
         os.chdir(job.folder)
 
 
-class Telling:
-    """pytest's loop for one answer; every report goes to the warm judge.
+def own_run(config: pytest.Config, job: Job, journal: Journal) -> Running:
+    """Make a forked process of the warm judge's ready for its one answer.
 
     Args:
         config: Of the warm pytest, which has the checks collected.
         job: What is graded.
         journal: Hands every step on.
     """
+    config.stash[OWN] = True
+    for name in ("terminalreporter", "lfplugin", "nfplugin", "stepwiseplugin"):  # the parent's
+        if config.pluginmanager.hasplugin(name):
+            config.pluginmanager.unregister(name=name)
+    running = Running(config, job, journal)
+    config.pluginmanager.register(running)
+    if job.reports:
+        config.pluginmanager.register(_Telling(config, journal))
+    return running
 
-    def __init__(self, config: pytest.Config, job: Job, journal: Journal) -> None:
-        self._config, self._job, self._journal = config, job, journal
-        self._lost = False  # whether a case did not pass
-        options: Any = config.option
-        options.submission, options.hidden = job.submission, job.hidden
-        options.gradus_seed = job.seed
-        config.stash[OWN] = True
-        session = config.stash[SESSION] = GradingSession(config, journal)
-        self.submissions = session.submissions
-        if job.statement_seconds is not None:
-            self.submissions.statement_seconds = job.statement_seconds
-        for name in ("terminalreporter", "lfplugin", "nfplugin", "stepwiseplugin"):  # the parent's
-            if config.pluginmanager.hasplugin(name):
-                config.pluginmanager.unregister(name=name)
-        config.pluginmanager.register(self)
 
-    def run(self, items: Sequence[pytest.Item]) -> None:
-        """Run the cases."""
-        for item in items:
-            limit = self._job.limits.get(item.nodeid)
-            if limit is not None:
-                item.add_marker(pytest.mark.timeout(limit), append=False)
-        for item, following in zip(items, [*items[1:], None], strict=False):
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            if self._lost and self._job.enough:
-                return
+class _Telling:
+    """A pytest plugin: every report goes to the warm judge."""
+
+    def __init__(self, config: pytest.Config, journal: Journal) -> None:
+        self._config, self._journal = config, journal
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send a report on, before the line that says that its case has ended."""
-        self._lost |= report.failed
-        if not self._job.reports:
-            return
         hook = self._config.hook
         data = hook.pytest_report_to_serializable(config=self._config, report=report)
         self._journal.write("report", report=data)

@@ -44,8 +44,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Graded:
-    """What became of a job: its result, and the data of every case that ran, in that order."""
+    """What became of a job: its result, and the data of every case that ran, by node id, in that order."""
 
     job: Job
     result: TopicResult
-    cases: Sequence[Mapping[str, Any]]
+    cases: Mapping[str, Mapping[str, Any]]

@@ -3,11 +3,10 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,8 +18,6 @@ from gradus.errors import GraderError
 from gradus.grading.items import task_of
 from gradus.grading.journal import Line
 from gradus.grading.marks import is_hidden
-from gradus.grading.plugin import SESSION
-from gradus.grading.session import GradingSession
 from gradus.sandbox.limits import tasks_of_user
 from gradus.submission.status import Status
 
@@ -109,35 +106,11 @@ class WarmJudge:
         if key not in self._passes:
             alone = replace(job, submission=reference, cases=[lost["node"]], reports=False)
             (graded,) = self.grade([alone])
-            self._passes[key] = all(case["status"] == Status.PASSED.value for case in graded.cases)
+            self._passes[key] = all(
+                case["status"] == Status.PASSED.value for case in graded.cases.values()
+            )
         if not self._passes[key]:
             run.condemn(lost["node"])
-
-    def run_here(
-        self, submission: Path, items: Sequence[pytest.Item], *, seed: int = 0
-    ) -> list[tuple[str, Mapping[str, Any]]]:
-        """Run cases in this process, for an answer that is trusted: children then find everything warm.
-
-        Returns:
-            Node id and data of each case that was run.
-        """
-        options: Any = self.config.option
-        kept = options.submission, options.gradus_seed, self.config.stash.get(SESSION, None)
-        options.submission, options.gradus_seed = submission, seed
-        self.config.stash[SESSION] = GradingSession(self.config)
-        seen = _Seen()
-        self.config.pluginmanager.register(seen)
-        try:
-            for item, following in zip(items, [*items[1:], None], strict=True):
-                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-                item.user_properties.clear()
-                item._report_sections.clear()
-        finally:
-            self.config.pluginmanager.unregister(seen)
-            options.submission, options.gradus_seed = kept[:2]
-            if kept[2] is not None:
-                self.config.stash[SESSION] = kept[2]
-        return list(seen.cases.items())
 
     def _start(self, run: "_Run", runs: dict[int, "_Run"], children: Children) -> None:
         child = run.start()
@@ -165,18 +138,6 @@ class WarmJudge:
 def _is_asked(item: pytest.Item, job: Job) -> bool:
     wanted = not job.tasks or task_of(item) in job.tasks
     return wanted and (job.hidden or not is_hidden(item))
-
-
-class _Seen:
-    """A pytest plugin that keeps what cases came to."""
-
-    def __init__(self) -> None:
-        self.cases: dict[str, Mapping[str, Any]] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        data: dict[str, Any] | None = getattr(report, "gradus", None)
-        if data is not None:
-            self.cases[report.nodeid] = data
 
 
 class _Run(Progress):

@@ -55,6 +55,7 @@ def with_judge(
     devices: Sequence[str] = (),
     hidden: bool = True,
     options: Iterable[str] = (),
+    plugins: Sequence[object] = (),
     show: bool = False,
 ) -> T:
     """Collect a topic's checks, and call `use` with the warm judge that has them.
@@ -67,6 +68,7 @@ def with_judge(
         devices: That checks run on; those of a plain pytest run when empty.
         hidden: Collect hidden checks too.
         options: Further words for pytest's command line.
+        plugins: Further pytest plugins.
         show: Whether pytest's output goes to this terminal. Otherwise it is told only where it fails.
 
     Raises:
@@ -81,7 +83,7 @@ def with_judge(
     forget_stale_grader(grader)
     output = io.StringIO()
     with _silent(None if show else output), no_other_plugins():
-        pytest.main([*words, *options], plugins=[loop, Asked(grader, tasks)])
+        pytest.main([*words, *options], plugins=[loop, Asked(grader, tasks), *plugins])
     if loop.failure is not None:
         raise loop.failure
     if not loop.results:

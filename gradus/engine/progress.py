@@ -122,5 +122,5 @@ class Progress:
         Raises:
             GraderError: If no check was run.
         """
-        cases = [line["data"] for line in self.lines if line["event"] == "finished"]
+        cases = {line["node"]: line["data"] for line in self.lines if line["event"] == "finished"}
         return Graded(self.job, self.report().topic(self.topic), cases)

@@ -1,19 +1,16 @@
-"""Grade one topic from Python, in this process."""
+"""Words for pytest's command line, and what else a topic needs that is graded from Python."""
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gradus.course import Course
 from gradus.errors import GraderError
 from gradus.grading.grader_file import read_checks
-from gradus.grading.report import Report, TopicResult
 
 QUIET = (
     *("-q", "--no-header", "--color=no", "--capture=sys"),
@@ -87,27 +84,6 @@ class Asked:
         return [] if name in self._unasked else None
 
 
-class _Given:
-    """A pytest plugin that hands a loaded module in and takes the report out."""
-
-    def __init__(self, topic: str, loaded: Any) -> None:
-        self.topic, self.loaded = topic, loaded
-        self.report: Report | None = None
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        from gradus.grading.plugin import session_of
-
-        if self.loaded is not None:
-            session_of(config).submissions.given[self.topic] = self.loaded
-
-    def pytest_unconfigure(self, config: pytest.Config) -> None:
-        from gradus.grading.plugin import SESSION
-
-        if SESSION in config.stash:
-            self.report = config.stash[SESSION].results.report()
-
-
 @contextlib.contextmanager
 def no_other_plugins() -> Iterator[None]:
     """Let pytest load no plugin because it is installed."""
@@ -138,71 +114,3 @@ def forget_stale_grader(grader: Path) -> None:
     if known is not None and (Path(known) != grader or _changed.get(grader) != changed):
         del sys.modules[grader.stem]
     _changed[grader] = changed
-
-
-@contextlib.contextmanager
-def _torch_undisturbed() -> Iterator[None]:
-    """Give back torch's random numbers and settings: a notebook goes on with them."""
-    import torch
-
-    from gradus.submission.settings import settings_kept
-
-    devices = list(range(torch.cuda.device_count()))
-    with settings_kept(), torch.random.fork_rng(devices):
-        yield
-
-
-def grade_here(
-    course: Course,
-    topic: str,
-    submission: Path | None = None,
-    *,
-    loaded: Any = None,
-    hidden: bool = False,
-    isolated: bool = False,
-    tasks: Sequence[str] = (),
-    seed: int = 0,
-    workdir: Path | None = None,
-    options: Sequence[str] = (),
-    plugins: Sequence[object] = (),
-) -> TopicResult:
-    """Grade in this process: quick, but a submission that crashes Python takes this process with it.
-
-    Args:
-        course: The kit.
-        topic: One of its topics.
-        submission: A file or folder; not needed with `loaded`.
-        loaded: A `gradus.submission.loader.Loaded` in place of a file.
-        hidden: Run hidden checks too.
-        isolated: Run the submission behind the wall; it then cannot take this process with it.
-        tasks: Only these tasks; all when empty.
-        seed: Of the random inputs.
-        workdir: With `isolated`: what was handed in together, the submission among it. The student's code
-            gets a copy of it for its working folder.
-        options: Further words for pytest's command line.
-        plugins: Further pytest plugins.
-
-    Raises:
-        GraderError: If pytest could not run the checks; carries its output.
-    """
-    given = _Given(topic, loaded)
-    words = arguments(
-        course, topic, submission, hidden=hidden, isolated=isolated, tasks=tasks, seed=seed
-    )
-    words += [*QUIET, *NAMED]
-    words += ["--gradus-workdir", str(workdir)] if workdir is not None else []
-    words += options
-    forget_stale_grader(course.grader(topic))
-    output = io.StringIO()
-    redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)
-    with redirected[0], redirected[1], _torch_undisturbed(), no_other_plugins():
-        code = pytest.main(words, plugins=[given, Asked(course.grader(topic), tasks), *plugins])
-    if code == pytest.ExitCode.INTERNAL_ERROR:  # and so checks that should have run did not
-        raise GraderError(
-            f"{course.grader(topic)}: pytest stopped in the middle.\n{output.getvalue()[-2000:]}"
-        )
-    if given.report is None or not given.report.topics:
-        raise GraderError(
-            f"{course.grader(topic)}: pytest ran no check.\n{output.getvalue()[-2000:]}"
-        )
-    return given.report.topic(topic)

@@ -34,8 +34,8 @@ class Checker:
         Raises:
             GradusError: If the topic has no such task, or this is not a notebook.
         """
+        from gradus.engine.here import grade_here
         from gradus.grading.grader_file import require_task
-        from gradus.grading.run import grade_here
         from gradus.grading.session import grading_now
         from gradus.submission.loader import load_names
 

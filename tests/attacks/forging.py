@@ -21,10 +21,10 @@ from pathlib import Path
 
 import gradus.grading.session  # noqa: F401  imports torch, which forks then have
 from gradus.course import Course, load_course
+from gradus.engine.here import grade_here
 from gradus.errors import GradusError
 from gradus.grading.report import TopicResult
 from gradus.grading.report_file import read_report
-from gradus.grading.run import grade_here
 from tests.attacks.attacked_kit import RIGHT, TASKS, WRONG
 from tests.kits import forget_graders
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gradus.course import find_course
-from gradus.grading.run import grade_here
+from gradus.engine.here import grade_here
 from gradus.submission.status import Status
 from tests.answers import trained_checks
 from tests.attacks.spoiling import WAYS, Spoiling

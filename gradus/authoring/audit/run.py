@@ -12,6 +12,7 @@ import torch
 from gradus.authoring.audit.mutants import Mutant
 from gradus.authoring.notice import tasks_that_may_notice
 from gradus.course import Course
+from gradus.engine.here import run_here
 from gradus.engine.job import Graded, Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
@@ -124,7 +125,9 @@ class _Audit:
         """
         items = [item for item in judge.items if item.get_closest_marker("gpu") is None]
         seconds: dict[str, float] = {}
-        for node, case in judge.run_here(self._reference, items, seed=self._seed):
+        cases = [item.nodeid for item in items]
+        reference = Job(self._reference, cases=cases, hidden=True, seed=self._seed)
+        for node, case in run_here(judge, reference).cases.items():
             if case["status"] not in FINE:
                 raise GraderError(
                     f"{case['check']} does not pass for the reference ({case['status']}): fix that "
@@ -170,7 +173,7 @@ class _Audit:
         number = int(graded.job.folder.name)
         mutant = self._mutants[number]
         tasks = {check.check.name: check.check.task for check in graded.result.checks()}
-        for case in graded.cases:
+        for case in graded.cases.values():
             if case["status"] not in FINE:
                 status, name = Status(case["status"]), case["check"]
                 return number, Outcome(mutant, status, name, tasks[name], case["message"])

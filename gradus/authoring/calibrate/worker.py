@@ -18,32 +18,27 @@ import gradus
 from gradus.authoring.notice import tasks_that_may_notice
 from gradus.checks.thresholds import recording
 from gradus.course import Course, load_course
+from gradus.engine.here import run_here
+from gradus.engine.job import Job
+from gradus.engine.judge import WarmJudge
+from gradus.engine.loop import with_judge
 from gradus.errors import GradusError
-from gradus.grading.marks import is_check
-from gradus.grading.run import grade_here
+from gradus.grading.devices import CPU
+from gradus.grading.items import check_of
 from gradus.submission.status import Status
 from gradus.topic import Topic
 
 
 class _Measuring:
-    """A pytest plugin: one check, on the CPU, without a time limit; notes what it reaches."""
+    """A pytest plugin: runs checks without a time limit, and notes what they reach."""
 
-    def __init__(self, check: str, threads: int) -> None:
-        self.check, self.threads = check, threads
+    def __init__(self) -> None:
+        self.threads = 1  # of torch, for the next job
         self.tries: dict[str, list[dict[str, float]]] = {}  # case of a check -> its tries
         self._case = ""
 
     def note(self, values: Mapping[str, float]) -> None:
         self.tries[self._case].append(dict(values))
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if self._measured(item)]
-
-    def _measured(self, item: pytest.Item) -> bool:
-        known: Any = item  # pytest.Function knows its fixtures and its case
-        device = known.callspec.params.get("device", "cpu") if hasattr(known, "callspec") else "cpu"
-        return is_check(item) and known.originalname == self.check and device == "cpu"
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self) -> bool:
@@ -63,22 +58,28 @@ class _Measuring:
             torch.set_num_threads(before)
 
 
-def measure(course: Course, topic: str, job: Mapping[str, Any]) -> dict[str, Any]:
-    """Every case's tries for one answer and one seed, or the message of what went wrong."""
-    plugin = _Measuring(job["check"], job["threads"])
-    with recording(plugin.note):
-        result = grade_here(
-            course, topic, Path(job["path"]), hidden=True, seed=job["seed"], plugins=[plugin]
-        )
-    for check in result.checks():
+def measure(judge: WarmJudge, measuring: _Measuring, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Every case's tries for one answer and one seed, or the message of what went wrong.
+
+    Args:
+        judge: Has the checks of the topic.
+        measuring: A plugin of its pytest.
+        job: As `gradus.authoring.calibrate.workers` writes it.
+    """
+    measuring.threads, measuring.tries = job["threads"], {}
+    cases = [item.nodeid for item in judge.items if check_of(item).name == job["check"]]
+    asked = Job(Path(job["path"]), cases=cases, hidden=True, seed=job["seed"])
+    with recording(measuring.note):
+        checks = list(run_here(judge, asked).result.checks())
+    for check in checks:
         if check.status not in (Status.PASSED, Status.FAILED, Status.NOT_RUN):
             return {"problem": check.message}
-    empty = [case for case, tries in plugin.tries.items() if not tries]
-    if empty or not plugin.tries:
-        told = [check.message for check in result.checks() if check.message]
+    empty = [case for case, tries in measuring.tries.items() if not tries]
+    if empty or not measuring.tries:
+        told = [check.message for check in checks if check.message]
         why = told[0] if told else f"{empty}: no value was compared with `threshold.reached`"
         return {"problem": why}
-    return {"tries": plugin.tries}
+    return {"tries": measuring.tries}
 
 
 def answers(course: Course, name: str) -> list[dict[str, Any]]:
@@ -128,11 +129,19 @@ def main() -> None:
     except (GradusError, ValueError, SyntaxError, ImportError) as error:
         say({"problem": f"tests/mistakes and tests/alternatives of {topic}: {error}"})
         return
-    for line in sys.stdin:
-        job = json.loads(line)
-        try:
-            say(measure(course, topic, job))
-        except GradusError as error:
+    jobs, measuring = sys.stdin, _Measuring()  # pytest puts another stdin in the place of this one
+
+    def use(judge: WarmJudge) -> None:
+        for line in jobs:
+            try:
+                say(measure(judge, measuring, json.loads(line)))
+            except GradusError as error:
+                say({"problem": str(error)})
+
+    try:
+        with_judge(course, topic, use, devices=(CPU,), plugins=[measuring])
+    except GradusError as error:  # the grader cannot be imported: each job is to say so
+        for _ in jobs:
             say({"problem": str(error)})
 
 

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from gradus.course import load_course
-from gradus.engine.child import Telling, keep_still
+from gradus.engine.child import keep_still, own_run
 from gradus.engine.contained.given import GivenWorkers
 from gradus.engine.contained.talk import Talk, say_whole
 from gradus.engine.job import Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
+from gradus.engine.running import Running
 from gradus.grading import time_limit
 from gradus.grading.isolation import GIVEN
 from gradus.grading.journal import FAULT, Journal, Line
@@ -59,7 +60,7 @@ def serve(descriptor: int) -> None:
     try:
         job = Job(None, **told["job"])
         items = _left(judge, job, told["past"])
-        _telling(judge, job, journal, talk, told, files).run(items)
+        _run(judge, job, journal, talk, told, files).run(items)
         journal.end()
     except BaseException:  # the tool's own fault: nothing of it is the answer's
         with contextlib.suppress(BaseException):
@@ -71,23 +72,24 @@ def _left(judge: WarmJudge, job: Job, past: list[Line]) -> list[pytest.Item]:
     return [item for item in judge.chosen(job) if item.nodeid not in done]
 
 
-def _telling(
+def _run(
     judge: WarmJudge,
     job: Job,
     journal: Journal,
     talk: Talk,
     told: dict[str, Any],
     files: dict[str, bytes],
-) -> Telling:
+) -> Running:
     about = told["source"]
     path = Path.cwd() / about["name"]
     options: Any = judge.config.option
     options.limit, options.gradus_workdir = told["limit"], path.parent
-    telling = Telling(judge.config, job, journal)
+    running = own_run(judge.config, job, journal)
     options.submission = path
     isolation = Isolation(Level(told["level"]), told["details"])
-    telling.submissions.workers = GivenWorkers(talk, isolation)
-    telling.submissions.received = Received(
+    submissions = running.session.submissions
+    submissions.workers = GivenWorkers(talk, isolation)
+    submissions.received = Received(
         path,
         judge.topic,
         about["shown"],
@@ -96,4 +98,4 @@ def _telling(
         problem=about["problem"],
         others=files,
     )
-    return telling
+    return running
