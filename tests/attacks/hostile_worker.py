@@ -296,7 +296,7 @@ def _soon() -> float:
 _hooked = False
 
 
-def _watch() -> None:
+def watch() -> None:
     global _hooked
     sys.dont_write_bytecode = True  # a late import of the judge's own would write a .pyc
     if not _hooked:
@@ -313,7 +313,7 @@ def run(examples: int, steps: int, seed: int | None = None) -> None:
     Raises:
         AssertionError: If something has happened that must not; with the steps that led to it.
     """
-    _watch()
+    watch()
     machine = HostileWorker if seed is None else seeded(seed)(HostileWorker)
     run_state_machine_as_test(
         machine,
@@ -331,7 +331,7 @@ def run_long(steps: int, seed: int) -> int:
     Raises:
         AssertionError: If something has happened that must not.
     """
-    _watch()
+    watch()
     source = random.Random(seed)
     machine = HostileWorker()
     machine.start()

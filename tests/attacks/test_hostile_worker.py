@@ -13,6 +13,7 @@ def test_thousands_of_steps_of_a_hostile_worker_do_nothing():
 
 def test_the_watch_sees_what_must_not_happen(tmp_path, monkeypatch):
     """The control: each kind of event is seen."""
+    hostile_worker.watch()
     monkeypatch.setattr(hostile_worker, "violations", seen := [])
     monkeypatch.setattr(hostile_worker, "watching", True)
     for act in (
