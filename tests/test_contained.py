@@ -337,3 +337,66 @@ def test_nothing_of_a_judge_or_a_submission_is_left_behind(holed, tmp_path):
     judge = contained_judge(holed, "demo")
     assert earned(graded(holed, answers(), tmp_path))["row_means"] == POINTS["row_means"]
     judge.close()
+
+
+IN_THE_JUDGE = """
+import gc, os, socket, time
+from gradus.engine.contained.given import GivenWorker
+from gradus.wall.wire.channel import Channel
+(channel,) = [one for one in gc.get_objects() if type(one) is Channel]
+(worker,) = [one for one in gc.get_objects() if type(one) is GivenWorker]
+channel._sock.settimeout(20)
+_, folders, _, _ = socket.recv_fds(channel._sock, 1, 4)
+worker.stop()  # now the worker's folders are emptied
+for folder in folders:
+    with open(os.open("left", os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=folder), "w") as file:
+        file.write("here")
+os.set_blocking(3, True)
+os.write(3, b'{"line": {"event": "end"}}' + bytes([10]))
+time.sleep(5)
+"""
+GIVES_ITS_FOLDERS_AWAY = """
+import os, socket, threading, time
+
+def give():
+    time.sleep(0.5)
+    folders = [os.open(name, os.O_RDONLY) for name in ("/scratch", "/tmp")]
+    socket.send_fds(socket.socket(fileno=os.dup(3)), [b"!"], folders)
+
+def double(x):
+    if callable(x):
+        threading.Thread(target=give, daemon=True).start()
+        return x({code!r})
+    return 2 * x
+"""
+LOOKS = """
+import os
+def double(x):
+    left = [name for name in ("/scratch", "/tmp") if os.path.exists(name + "/left")]
+    raise ValueError(f"left: {left}")
+"""
+
+
+def test_what_a_judge_leaves_in_a_workers_folders_does_not_reach_the_next(holed, tmp_path):
+    """The folders were handed to it by its worker; both of them are gone before the folders are emptied."""
+    attack = GIVES_ITS_FOLDERS_AWAY.format(code=IN_THE_JUDGE, left="{left}")
+    assert graded(holed, answers(double=attack), tmp_path).complete is False  # it came to its end
+    result = graded(holed, answers(double=LOOKS), tmp_path)
+    assert "left: []" in message(result, "double_leaves_its_input")
+
+
+def test_many_mistakes_are_told_up_to_a_number(shared_kit, tmp_path):
+    lines = "".join(f"raise ValueError({'x' * 1_450!r})\n" for _ in range(3_000))
+    result = graded(shared_kit, lines + answers(), tmp_path)
+    assert earned(result) == POINTS
+    assert len(result.problems) == 31
+    assert problems(result)[-1] == "demo.py: ... and 2970 more statements that were left out"
+
+
+def test_large_results_cross(kit, tmp_path):
+    text = GRADER + (
+        '\n\n@pytest.mark.task("double")\ndef test_large(submission):\n    """It works."""\n'
+        "    assert len(submission.double(torch.ones(80_000_000))) == 80_000_000\n"
+    )
+    kit.grader("demo").write_text(text, encoding="utf-8")
+    assert statuses(graded(kit, answers(), tmp_path))["large"] == "passed"

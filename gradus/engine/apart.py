@@ -1,6 +1,7 @@
 """Grade one answer apart from this process: forked, started anew, or shut in. Imports no torch."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,11 @@ SPAWN = "GRADUS_SPAWN"  # set: processes are started also where they could be fo
 def can_fork() -> bool:
     """Whether student code can be run in forks of a warm process: macOS's own libraries do not allow it."""
     return hasattr(os, "fork") and os.uname().sysname != "Darwin"
+
+
+def can_contain() -> bool:
+    """Whether the process that judges can be shut in: it needs the sandbox's fork server."""
+    return sys.platform == "linux" and can_fork()
 
 
 def grade_apart(
@@ -46,8 +52,8 @@ def grade_apart(
         GraderError: If pytest could not run the checks; carries the end of its output.
     """
     job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=workdir)
-    spawn = bool(os.environ.get(SPAWN)) or not can_fork()
-    if isolated and submission is not None and not show and not spawn:
+    spawn = bool(os.environ.get(SPAWN))
+    if isolated and submission is not None and not show and not spawn and can_contain():
         from gradus.engine.contained.contained import contained_judge
         from gradus.wall.judge.budget import SECONDS
 
@@ -61,7 +67,7 @@ def grade_apart(
         from gradus.engine.limits import limits
 
         job = replace(job, limits=limits(course, topic, isolated=isolated, devices=devices))
-    if isolated or spawn:
+    if isolated or spawn or not can_fork():
         from gradus.engine.spawned import grade_spawned
 
         return grade_spawned(

@@ -39,7 +39,7 @@ class Child:
             try:
                 line = json.loads(text)
                 _ = line["event"]
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 self.closed = True
                 return
             yield line
@@ -105,7 +105,8 @@ class Children:
         """What came within `TICK` seconds, child by child."""
         ready = {key.fd for key, _ in self._selector.select(TICK)}
         for child in list(self._children.values()):
-            if child.pipe in ready:
+            # Asked again: who goes through this may have taken long over another child.
+            if child.pipe in ready or select.select([child.pipe], [], [], 0)[0]:
                 yield child, list(child.hear())
             elif child.has_exited():
                 yield child, list(child.rest())

@@ -12,6 +12,7 @@ from gradus.submission import time_limit
 from gradus.submission.status import Status
 
 START_SECONDS = 180.0  # to start Python and import torch on a slow and busy machine
+LOAD_SECONDS = 900.0  # to load a submission behind the wall, where it has 600 s, on such a machine
 RESTARTS = 100  # for one answer: each case, and each statement of its file, can lose a process
 BROKEN = "This check is BROKEN: it ends so for the reference too. It is not your fault."
 GRACE_SECONDS = 30.0  # beyond a limit of its own before a process is killed
@@ -86,12 +87,19 @@ def condemned(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def patience(
-    last: Line, *, statement_seconds: float | None = None, grace: float | None = None
+    last: Line,
+    *,
+    statement_seconds: float | None = None,
+    grace: float | None = None,
+    behind_wall: bool = False,
 ) -> float:
-    """Seconds until a process that wrote this line last has to write the next one."""
+    """Seconds until a process that wrote this line last has to write the next one.
+
+    Where the submission is behind the wall, no line tells how it is loaded, or loaded anew.
+    """
     more = GRACE_SECONDS if grace is None else grace
     if last["event"] in ("started", "reference"):
         return float(last["limit"]) + more
     if last["event"] == "loading":
         return (time_limit.CELL_SECONDS if statement_seconds is None else statement_seconds) + more
-    return START_SECONDS + more
+    return (LOAD_SECONDS if behind_wall else START_SECONDS) + more

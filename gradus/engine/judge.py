@@ -40,6 +40,7 @@ class WarmJudge:
         self.topic, self.config = topic, session.config
         self.items: Sequence[pytest.Item] = tuple(session.items)
         self._reference = reference if reference is not None and reference.exists() else None
+        self._is_grading = False
         self._passes: dict[
             tuple[str, int], bool
         ] = {}  # case and seed -> whether the reference does
@@ -66,8 +67,10 @@ class WarmJudge:
         waiting = iter(jobs)
         runs: dict[int, _Run] = {}  # by pipe
         children = Children()
-        gc.collect()
-        gc.freeze()  # what the children never change stays shared with them
+        outermost, self._is_grading = not self._is_grading, True
+        if outermost:
+            gc.collect()
+            gc.freeze()  # what the children never change stays shared with them
         try:
             while True:
                 while len(children) < at_once and (job := next(waiting, None)) is not None:
@@ -93,7 +96,9 @@ class WarmJudge:
                 tick()
         finally:
             children.close()
-            gc.unfreeze()
+            if outermost:
+                gc.unfreeze()
+                self._is_grading = False
 
     def _blame(self, run: "_Run", lost: Line) -> None:
         """A process was lost in a case: where the reference loses it there too, its check is broken."""

@@ -19,28 +19,29 @@ class Progress:
         topic: What it answers.
         job: What is asked for.
         nodes: Node ids of the cases that are to run; None where the process alone knows them.
+        behind_wall: Whether the answer is.
     """
 
-    def __init__(self, topic: str, job: Job, nodes: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        topic: str,
+        job: Job,
+        nodes: Sequence[str] | None = None,
+        *,
+        behind_wall: bool = False,
+    ) -> None:
         self.topic, self.job = topic, job
         self.lines: list[Line] = []  # what a further process has to know
         self.over = False  # whether the last case has been judged
         self.deadline = 0.0  # when the next line is due
-        self.began = 0.0  # when the process began
-        self._nodes = nodes
+        self._nodes, self._behind_wall = nodes, behind_wall
         self._last: Line = {"event": ""}
         self._processes = 0
 
     def begin(self) -> None:
         """A process begins, or the next one goes on where the last one came to."""
         self._last, self._processes = {"event": ""}, self._processes + 1
-        self.began = time.monotonic()
         self._wait()
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether the process has said nothing yet."""
-        return not self._last["event"]
 
     def left(self) -> list[str]:
         """Node ids of the cases that are known and have not been judged."""
@@ -55,6 +56,8 @@ class Progress:
         """
         if line["event"] == FAULT:
             raise GraderError(f"{self.topic}: gradus itself failed.\n{line['text'][-3000:]}")
+        if self._nodes is not None and line.get("node", self._nodes[0]) not in self._nodes:
+            return  # no case of this job: what was forked is in the power of the answer
         self.over |= line["event"] == "end"
         if line["event"] == "report":
             return
@@ -65,8 +68,12 @@ class Progress:
 
     def _wait(self) -> None:
         job = self.job
-        seconds = patience(self._last, statement_seconds=job.statement_seconds, grace=job.grace)
-        self.deadline = time.monotonic() + seconds
+        self.deadline = time.monotonic() + patience(
+            self._last,
+            statement_seconds=job.statement_seconds,
+            grace=job.grace,
+            behind_wall=self._behind_wall,
+        )
 
     def charge(self, ended: Ended) -> Line | None:
         """What is lost with a process that did not come to its end; None for one that did, or is not to blame.

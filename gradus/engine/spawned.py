@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def grade_spawned(
             words += ["--gradus-limits", str(path)]
         ended, output = Ended(0), ""
         for _ in range(ended_in.RESTARTS + 1):
-            ended, output = _supervise(words, journal, result, course.root, show)
+            ended, output = _supervise(words, journal, result, course.root, show, isolated)
             if result.exists() and ended.code == pytest.ExitCode.INTERNAL_ERROR:
                 break  # what such a report leaves out is not the student's loss
             if result.exists():
@@ -91,7 +92,7 @@ def grade_spawned(
 
 
 def _supervise(
-    words: list[str], journal: Path, result: Path, cwd: Path, show: bool
+    words: list[str], journal: Path, result: Path, cwd: Path, show: bool, isolated: bool
 ) -> tuple[Ended, str]:
     """Run one process until it ends, or until its journal has been silent for longer than it may.
 
@@ -117,12 +118,13 @@ def _supervise(
         )
         hung = False
         try:
-            seen, since, patience = 0, time.monotonic(), patience_after({"event": ""})
+            due = partial(patience_after, behind_wall=isolated)
+            seen, since, patience = 0, time.monotonic(), due({"event": ""})
             told = False
             while process.poll() is None and not hung:
                 size = journal.stat().st_size if journal.exists() else 0
                 if size != seen and not told:
-                    seen, since, patience = size, time.monotonic(), patience_after(_last(journal))
+                    seen, since, patience = size, time.monotonic(), due(_last(journal))
                 if result.exists() and not told:
                     told, since, patience = True, time.monotonic(), END_SECONDS
                 hung = time.monotonic() - since > patience

@@ -193,7 +193,9 @@ def assemble(
     }
     by_check: dict[str, list[Case]] = {}
     for case in cases:
-        by_check.setdefault(case.check, []).append(replace(case, message=safe(case.message)))
+        by_check.setdefault(case.check, []).append(
+            replace(case, id=safe(case.id), message=safe(case.message))
+        )
     tasks: dict[str, list[CheckResult]] = {}
     for check in checks:
         result = CheckResult(check, tuple(by_check.get(check.name, ())))

@@ -235,7 +235,7 @@ class GradingSession:
             "seconds": round(seconds, 3),
             "of": self.config.stash[CASES][item.path, check.name],
             "unloaded": bool(loaded.problems) and not loaded.names(),
-            "problems": [p.as_data() for p in loaded.problems],
+            "problems": loaded.told(),
             "submission": loaded.shown,
             "sha256": loaded.sha256,
             "isolation": self.submissions.reached(),

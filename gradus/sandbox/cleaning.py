@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -23,6 +24,19 @@ def kept_inside(folder: Path, mounts: Collection[str]) -> frozenset[str]:
             kept.add(str(place))
             place = place.parent
     return frozenset(kept)
+
+
+def next_inode(folder: Path) -> int:
+    """The number that a new file in `folder` gets; 0 where none can be made."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=folder)
+    except OSError:
+        return 0
+    try:
+        return os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
+        Path(name).unlink(missing_ok=True)
 
 
 def empty(folder: Path, keep: Collection[str] = ()) -> list[str]:

@@ -4,6 +4,7 @@ import contextlib
 import select
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,17 @@ class Worker:
     def running(self) -> bool:
         """Whether its process still runs."""
         return self._ended is None and self._slot.worker_runs()
+
+    def kill(self) -> None:
+        """Kill it with everything that it has started; `stop` then removes what it has written.
+
+        A worker that has closed its channel is given a moment to end by itself.
+        """
+        until = time.monotonic() + (PATIENCE_SECONDS if _hung_up(self.socket) else 0.0)
+        while self.running() and time.monotonic() < until:
+            time.sleep(0.002)
+        if self._ended is None:
+            self._slot.kill_worker()
 
     def stop(self) -> Ended:
         """End it with everything that it has started, remove what it has written, and say how it ended.
@@ -186,6 +198,17 @@ class Slot:
         with contextlib.suppress(SandboxError):
             return self._host is not None and self._host.interrupt()
         return False
+
+    def kill_worker(self) -> None:
+        """Kill the worker that there is."""
+        with contextlib.suppress(SandboxError):
+            if self._host is not None:
+                self._host.kill()
+
+    def sweep(self) -> None:
+        """Empty the folders once more after a worker: another process may have been able to write there."""
+        if self._worker is None and self._host is not None:
+            self.stop_worker(0.0)
 
     def worker_runs(self) -> bool:
         """Whether the worker that there is still runs."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gradus.sandbox.endings import Ended
 from gradus.sandbox.levels import Isolation, Level
+from gradus.sandbox.limits import Limits
 from gradus.sandbox.orders import Ready
 from gradus.sandbox.slot import Slot, Worker
 
@@ -48,10 +49,11 @@ class WarmSlot(Slot):
         *,
         hidden: Sequence[Path] = (),
         level: Level | None = None,
+        limits: Limits | None = None,
         ready: Ready | None = None,
     ) -> None:
         """`serve` is what its workers run: "module:function" or "/path/to/file.py:function"."""
-        super().__init__(readable, level=level, hidden=hidden, ready=ready)
+        super().__init__(readable, limits, level, hidden=hidden, ready=ready)
         self._serve = serve
         self._ahead: concurrent.futures.Future[Worker] | None = None
 
@@ -85,6 +87,7 @@ def warm_slot(
     *,
     hidden: Sequence[Path] = (),
     level: Level | None = None,
+    limits: Limits | None = None,
     ready: Ready | None = None,
 ) -> WarmSlot:
     """This process's slot for workers that run `serve`; closed when this process ends.
@@ -94,14 +97,15 @@ def warm_slot(
         serve: "module:function" or "/path/to/file.py:function".
         hidden: What they may not, wherever it lies.
         level: This one and no other; the best that there is if None.
+        limits: What a worker may use; the usual ones if None.
         ready: What is made once, ahead of all workers.
 
     Raises:
         SandboxError: If that level is out of reach here; with why, and the remedy.
     """
-    key = tuple(readable), tuple(hidden), serve, level, ready
+    key = tuple(readable), tuple(hidden), serve, level, limits, ready
     if key not in _slots:
-        slot = WarmSlot(readable, serve, hidden=hidden, level=level, ready=ready)
+        slot = WarmSlot(readable, serve, hidden=hidden, level=level, limits=limits, ready=ready)
         if level is not None:
             _ = slot.isolation  # raises here what `start` would raise later
         _slots[key] = slot

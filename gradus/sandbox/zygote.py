@@ -33,6 +33,7 @@ from gradus.sandbox.tasks import descendants, last_number, marks_of_self, reap_a
 
 POLL_SECONDS = 0.2  # between looks at how many files a worker has made
 FORKS = 64  # by one worker. Numbers of processes go on, and would tell the next worker something
+FILES = 2_000  # by one worker: numbers of files go on too
 CLEAN_SECONDS = 5.0  # to be rid of everything that a worker has left
 
 
@@ -61,7 +62,8 @@ class Zygote:
         self.worker = 0  # process number while there is one that has not been reaped
         self.code: int | None = None
         self.overfull = False
-        self.number = 0  # of the last process before the worker
+        # Of the last process, and of the next files, before the worker.
+        self.number = self.inodes = 0
         self.mounts: tuple[str, ...] = ()
         self.marks: list[str] = []
 
@@ -163,7 +165,7 @@ class Zygote:
             return {"error": "a worker is running"}
         (channel,) = descriptors
         self.code, self.overfull = None, False
-        self.number = last_number()
+        self.number, self.inodes = last_number(), self._next_inodes()
         self.worker = os.fork()
         if self.worker == 0:
             be_worker(channel, str(request["serve"]), self.orders)
@@ -203,7 +205,14 @@ class Zygote:
         if not odd:
             for folder in self.orders.folders:
                 odd += cleaning.empty(Path(folder), cleaning.kept_inside(Path(folder), mounts))
+            if self._next_inodes() - self.inodes > FILES:
+                odd.append(f"it made more than {FILES} files")
         return {"code": ended, "overfull": self.overfull, "odd": odd[:20]}
+
+    def _next_inodes(self) -> int:
+        """The numbers that the next files get, in the folders of a sandbox's own, together."""
+        folders = self.orders.folders if self.orders.namespace else ()
+        return sum(cleaning.next_inode(Path(folder)) for folder in folders)
 
     def _reap(self) -> None:
         """Take note of how the worker ended, and of nothing else that did."""

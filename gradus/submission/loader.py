@@ -6,10 +6,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from gradus.errors import SubmissionError
 from gradus.submission.describe import shortened
@@ -29,6 +30,9 @@ from gradus.submission.statements import Compiler
 from gradus.submission.status import Problem, Status
 from gradus.submission.time_limit import CELL_SECONDS, LoadTimeout, time_limit
 
+# Of what is missing, so that a report stays one: every result of a check carries it.
+MOST_TOLD, MOST_NAMES = 30, 100
+
 
 @dataclass
 class Loaded:
@@ -44,6 +48,17 @@ class Loaded:
         default_factory=dict
     )  # names that a notebook has by itself
     defined: list[str] | None = None  # the names, where the module is in another process
+
+    def told(self) -> list[list[Any]]:
+        """What is missing, as a report tells it: plain data, and of endless mistakes the first."""
+        found = [
+            replace(p, names=p.names[:MOST_NAMES]).as_data() for p in self.problems[:MOST_TOLD]
+        ]
+        left_out = len(self.problems) - len(found)
+        if left_out:
+            words = f"... and {left_out} more statements that were left out"
+            found.append(Problem(self.shown, words).as_data())
+        return found
 
     def names(self) -> list[str]:
         """What the student defines, without underscores."""

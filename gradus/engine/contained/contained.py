@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,30 +16,25 @@ from gradus.engine.ended import Ended
 from gradus.engine.job import Job
 from gradus.engine.progress import Progress
 from gradus.errors import GraderError, SubmissionError
-from gradus.grading.journal import Line
+from gradus.grading.journal import FAULT, Line
 from gradus.grading.report import Report
 from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.levels import Level
+from gradus.sandbox.limits import Limits
 from gradus.sandbox.orders import Ready
 from gradus.sandbox.slots import WarmSlot, warm_slot
+from gradus.shown import safe
 from gradus.submission.reading import show_path
 from gradus.submission.status import Status
 from gradus.wall.judge.budget import SECONDS, reached
 from gradus.wall.judge.source import Source
 from gradus.wall.slots import hidden_from_submissions, slot_of
+from gradus.wall.wire.nodes import MAX_BODY
 
 Listen = Callable[[Line], object]
 PROCESS = "gradus.engine.contained.process"
-LOAD_SECONDS = (
-    900.0  # until the first case begins: a file may take 600 s of statements that end processes
-)
 MORE_SECONDS = 600.0  # for the checks' own work, beyond what the submission may take
 MOST_WARM = 4  # judges of topics that wait for the next answer: each takes some 200 MB
-
-
-def can_contain() -> bool:
-    """Whether this system has the fork server that both slots need."""
-    return sys.platform == "linux"
 
 
 class ContainedJudge:
@@ -67,6 +61,7 @@ class ContainedJudge:
             tuple(_read_by_judges(course)),
             f"{PROCESS}:serve",
             hidden=hidden_from_submissions(course.root),
+            limits=Limits(file_size=2 * MAX_BODY),
             ready=ready,
         )
         self._workers: WarmSlot = slot_of(course.root)
@@ -117,7 +112,7 @@ class ContainedJudge:
         self, job: Job, source: Source, limit: float, listen: Listen = lambda line: None
     ) -> Progress:
         """One pair of processes after another, until all cases have been judged."""
-        answer = Progress(self.topic, job)
+        answer = Progress(self.topic, job, behind_wall=True)
         until = time.monotonic() + 2 * limit + MORE_SECONDS
         told, data = self._told(job, source, limit)
         known = {
@@ -143,7 +138,12 @@ class ContainedJudge:
                     "have been taken over: read the submission."
                 ) from error
             finally:
+                # A worker may hand its judge a way into its folders, and a judge its worker: both are gone
+                # before anything is emptied, also what was emptied while the judge ran.
+                judge.kill()
+                desk.kill()
                 desk.close()
+                self._workers.sweep()
                 ended = judge.stop()
             answer.charge(Ended(ended.code if ended.code is not None else -9, hung))
         return answer
@@ -159,24 +159,25 @@ class ContainedJudge:
     ) -> bool:
         """Hear a judge, and serve it, until it has ended or said all; False if its time is over."""
         while not answer.over:
-            lines = talk.lines(self._due(answer, until) - time.monotonic())
+            lines = talk.lines(min(answer.deadline, until) - time.monotonic())
             if lines is None:
                 return True
             for said in lines:
+                if time.monotonic() >= until:
+                    return False
                 if "ask" in said:
                     desk.serve(said["ask"])
                 else:
                     line = believed(said.get("line"), **known)
+                    if line["event"] == FAULT:
+                        raise Nonsense(
+                            f"that gradus itself failed.\n{safe(line['text'][-3000:])}\n"
+                        )
                     answer.take(line)
                     listen(line)
-            if time.monotonic() >= self._due(answer, until):
+            if time.monotonic() >= min(answer.deadline, until):
                 return False
         return True
-
-    def _due(self, answer: Progress, until: float) -> float:
-        """When the next line is due; while the submission is loaded no line tells of it."""
-        loaded = answer.began + LOAD_SECONDS if answer.is_silent else 0.0
-        return min(max(answer.deadline, loaded), until)
 
     def _isolation(self, limit: float) -> dict[str, str]:
         is_boxed = self._judges.isolation.level is not Level.PROCESS

@@ -1,9 +1,10 @@
 """What a supervisor does for a judge that is shut in: a new worker, interrupt it, stop it. Nothing else."""
 
 from gradus.engine.contained.talk import Nonsense, Said, Talk
-from gradus.sandbox.slots import Running, WarmSlot
+from gradus.sandbox.slot import Worker
+from gradus.sandbox.slots import WarmSlot
 
-MOST_WORKERS = 10_000  # for one judge: each check may lose one, and each statement of a file
+MOST_WORKERS = 1_000  # for one judge: each case may lose one, and each statement of a file
 
 
 class Desk:
@@ -16,7 +17,7 @@ class Desk:
 
     def __init__(self, talk: Talk, slot: WarmSlot) -> None:
         self._talk, self._slot = talk, slot
-        self._worker: Running | None = None
+        self._worker: Worker | None = None
         self._started = 0
 
     def serve(self, asked: object) -> None:
@@ -39,6 +40,11 @@ class Desk:
             self._talk.say(self.close())
         else:
             raise Nonsense("a request that a judge may not make")
+
+    def kill(self) -> None:
+        """Kill the worker that there is."""
+        if self._worker is not None:
+            self._worker.kill()
 
     def close(self) -> Said:
         """Stop the worker that there is; how it ended."""

@@ -45,7 +45,7 @@ def collected(loop: Callable[[], None], about: str) -> None:
         _ready.append(judge)
         loop()
 
-    options = [f"--isolated={GIVEN}"]
+    options = [f"--isolated={GIVEN}", "-p", "no:faulthandler"]
     with_judge(course, told["topic"], use, hidden=True, devices=told["devices"], options=options)
 
 

@@ -3,8 +3,11 @@
 import sys
 from typing import Any
 
+from gradus.submission.loader import MOST_NAMES, MOST_TOLD
 from gradus.submission.status import Problem, Status
 from gradus.wall.wire.nodes import WireError
+
+MOST_LETTERS = 200  # of a name
 
 
 def read_told(told: Any) -> tuple[list[Problem], list[str]]:
@@ -15,8 +18,10 @@ def read_told(told: Any) -> tuple[list[Problem], list[str]]:
         ValueError: If it is malformed.
     """
     problems, names, _ = _list(told)  # no traceback of this process has its file names
+    if len(_list(problems)) > MOST_TOLD + 1:
+        raise ValueError("more problems than are told")
     read = [
-        Problem(_text(where), _text(text), tuple(map(_text, _list(missing))), _kind(kind))
+        Problem(_text(where), _text(text), _names(missing), _kind(kind))
         for where, text, missing, kind in map(_list, _list(problems))
     ]
     return read, [_text(name) for name in _list(names)]
@@ -52,6 +57,10 @@ def _list(value: Any) -> list[Any]:
     if type(value) is not list:
         raise TypeError("no list")
     return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(_text(name)[:MOST_LETTERS] for name in _list(value)[:MOST_NAMES])
 
 
 def _text(value: Any) -> str:

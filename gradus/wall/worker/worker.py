@@ -94,8 +94,7 @@ class Worker(Operations, Peer):
         self.filenames = loaded.filenames
         self._access = Access(loaded)
         self._submission = Submission(self._access)
-        problems = [problem.as_data() for problem in loaded.problems]
-        return [problems, loaded.names(), sorted(loaded.filenames)]
+        return [loaded.told(), loaded.names(), sorted(loaded.filenames)]
 
     def begin(self, simulated: bool, on_gpu: bool) -> None:
         """A new check: settings are as at the start, and objects of the last one are gone."""
