@@ -51,11 +51,9 @@ class Loaded:
 
     def told(self) -> list[list[Any]]:
         """What is missing, as a report tells it: plain data, and of endless mistakes the first."""
-        found = [
-            replace(p, names=p.names[:MOST_NAMES]).as_data() for p in self.problems[:MOST_TOLD]
-        ]
-        left_out = len(self.problems) - len(found)
-        if left_out:
+        most = len(self.problems) if len(self.problems) <= MOST_TOLD + 1 else MOST_TOLD
+        found = [replace(p, names=p.names[:MOST_NAMES]).as_data() for p in self.problems[:most]]
+        if left_out := len(self.problems) - most:
             words = f"... and {left_out} more statements that were left out"
             found.append(Problem(self.shown, words).as_data())
         return found
