@@ -1,6 +1,7 @@
 """Grading in a process of its own, forked or started: what a submission does to it costs one check, no more."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -432,3 +433,31 @@ def test_a_process_that_the_submission_forks_does_not_speak_for_it(shared_kit, t
     result = graded_apart(shared_kit, answers(double=forks), tmp_path)
     assert earned(result) == POINTS
     assert result.complete
+
+
+CLOSES_DESCRIPTORS = """
+import os
+def double(x):
+    os.closerange(3, 300)
+    return 2 * x
+"""
+COUNTS_DESCRIPTORS = """
+import os
+def is_open(number):
+    try:
+        return bool(os.fstat(number))
+    except OSError:
+        return False
+def double(x):
+    raise ValueError([number for number in range(1_000) if is_open(number)])
+"""
+
+
+def test_a_forked_child_has_no_descriptors_of_its_parents(shared_kit, tmp_path, mode):
+    if mode == "forked":
+        assert (
+            earned(graded_apart(shared_kit, answers(double=CLOSES_DESCRIPTORS), tmp_path)) == POINTS
+        )
+        result = graded_apart(shared_kit, answers(double=COUNTS_DESCRIPTORS), tmp_path)
+        found = message(result, "double_leaves_its_input")
+        assert re.search(r"ValueError: \[0, 1, 2, 9\d\d\]", found), found

@@ -18,6 +18,8 @@ from gradus.grading.own_process import OWN
 from gradus.sandbox import limits
 from gradus.sandbox.child import PDEATHSIG, prctl
 
+OUT_OF_THE_WAY = 900  # the least number of the pipe's descriptor
+
 
 def grade_and_end(
     config: pytest.Config,
@@ -38,7 +40,7 @@ def grade_and_end(
         pipe: Where the lines go.
     """
     leave = os._exit  # `exits_intercepted` takes its place while a check runs
-    journal = Journal.in_pipe(pipe, past)
+    journal = Journal.in_pipe(_alone(pipe), past)
     try:
         _become_child(job, others)
         own_run(config, job, journal).run(items)
@@ -47,6 +49,18 @@ def grade_and_end(
         with contextlib.suppress(BaseException):
             journal.write(FAULT, text=traceback.format_exc())
     leave(0)
+
+
+def _alone(pipe: int) -> int:
+    """Close what else was inherited, such as the terminal; the pipe, where student code seldom closes it."""
+    import fcntl  # Windows has none, and forks nothing
+
+    keep_still()  # faulthandler has a descriptor
+    with contextlib.suppress(OSError):  # so many may not be open here
+        pipe = fcntl.fcntl(pipe, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY)
+    os.closerange(3, pipe)
+    os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
+    return pipe
 
 
 def keep_still() -> None:
@@ -61,7 +75,6 @@ def _become_child(job: Job, others: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
-    keep_still()
     # "" is the working folder, and so the student's: modules there must not stand before the grader's.
     sys.path[:] = [folder for folder in sys.path if folder]
     if job.memory is not None:
