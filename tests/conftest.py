@@ -71,13 +71,6 @@ def _light_plugins() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def named_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name the plugins of pytest runs in this process: to look for them everywhere takes a sixth of each."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_timeout,gradus.grading.plugin")
-
-
 @pytest.fixture(scope="session")
 def shared_kit(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A small kit (tests/kits.py) that no test changes."""

@@ -17,12 +17,12 @@ from gradus.grading.items import check_of, task_of
 from gradus.grading.report import TopicResult
 from gradus.submission.status import Status
 
-Sides = dict[bool, TopicResult]  # in this process (`False`), and maybe behind the wall (`True`)
+Sides = dict[bool, TopicResult]  # in a fork (`False`), and maybe behind the wall (`True`)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """An answer to `task`, and the tasks to grade in this process and `behind` the wall.
+    """An answer to `task`, and the tasks to grade in a fork of this process and `behind` the wall.
 
     The checks in `slow` are left out; random inputs are those of `seed`. A wrong answer meets the CPU alone;
     only where that does not notice it it meets the simulated GPU too, and then what is slow. One loss is
@@ -54,7 +54,7 @@ def lost(result: TopicResult) -> dict[str, list[str]]:
 
 
 def grade_many(course: Course, topic: str, wanted: Sequence[Wanted]) -> list[Sides]:
-    """For each submission its results in this process, and behind the wall where that is wanted.
+    """For each submission its results in a fork of this process, and behind the wall where that is wanted.
 
     Hidden checks are run too. Devices are the CPU and the simulated GPU, which both sides have everywhere.
     """
@@ -80,6 +80,8 @@ def _here(judge: WarmJudge, wanted: Sequence[Wanted]) -> tuple[list[Wanted], lis
     in_part = [n for n, one in enumerate(wanted) if not (one.right or one.enough)]
     for more in ({"right": True}, {"slow": frozenset()}):
         missed = [n for n in in_part if wanted[n].task not in lost(results[n])]
+        if not missed:
+            break
         for number in missed:
             met[number] = replace(met[number], **more)
         again = judge.grade(_job(judge, met[number]) for number in missed)

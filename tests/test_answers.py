@@ -15,12 +15,11 @@ from tests.answers import affected_by, answers_in, tasks_that_may_notice, traine
 from tests.graded_answers import Sides, Wanted, grade_many, lost, only
 from tests.kits import comparable
 
-pytestmark = pytest.mark.usefixtures("named_plugins")
 COURSE = find_course(Path(__file__).parent)
 TOPICS = {name: Topic.load(COURSE.solution(name)) for name in COURSE.topics}
-CHUNK = 25  # answers that are graded in one pytest run; conftest sends them to one worker
+CHUNK = 25  # answers that one warm judge grades; conftest sends them to one worker
 # Every right answer, and the first wrong one of each task, meets all tasks that could notice it, and its own
-# task also behind the wall. Other wrong ones meet their own task, in this process, up to the first check that
+# task also behind the wall. Other wrong ones meet their own task, without the wall, up to the first check that
 # notices them. Checks that train for seconds are left out where a quick one has noticed a mistake, and for
 # right answers to other tasks. `make test-answers` leaves nothing out, which takes more than twice as long.
 EVERYTHING = bool(os.environ.get("GRADUS_ALL_ANSWERS_IN_FULL"))

@@ -16,7 +16,6 @@ from gradus.topic import Topic, todo_line
 from tests.answers import answers_in, trained_checks
 from tests.kits import comparable
 
-pytestmark = pytest.mark.usefixtures("named_plugins")
 COURSE = find_course(Path(__file__).parent)
 FOUND = sorted(path.stem for path in (COURSE.root / "solutions").glob("*.py"))
 MISTAKES, ALTERNATIVES, HINTS, CHECKS = 8, 4, 2, 2  # at least

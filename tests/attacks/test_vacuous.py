@@ -10,7 +10,6 @@ from gradus.submission.status import Status
 from tests.answers import trained_checks
 from tests.attacks.spoiling import WAYS, Spoiling
 
-pytestmark = pytest.mark.usefixtures("named_plugins")
 COURSE = find_course(Path(__file__).parent)
 # A check passes all the same where what was spoiled is not what it is about; another check of the task looks
 # at that. Everything else has to fail.
