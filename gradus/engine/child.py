@@ -75,6 +75,7 @@ def _become_child(job: Job, others: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
+    os.close(null)
     # "" is the working folder, and so the student's: modules there must not stand before the grader's.
     sys.path[:] = [folder for folder in sys.path if folder]
     if job.memory is not None:
