@@ -9,10 +9,12 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
+import jaxtyping  # noqa: F401  (most answers import it: once here, for every child)
 import pytest
 
 from gradus.engine.job import Job
 from gradus.engine.running import Running
+from gradus.grading import time_limit  # noqa: F401  (as every check does)
 from gradus.grading.journal import FAULT, Journal, Line
 from gradus.grading.own_process import OWN
 from gradus.sandbox import limits
