@@ -23,7 +23,7 @@ def pytest_configure(config):
 # Names that pytest has had only since 8.4.
 OLDER = """
 import pytest
-del pytest.TerminalReporter
+vars(pytest).pop("TerminalReporter", None)
 """
 
 
