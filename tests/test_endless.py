@@ -89,6 +89,13 @@ def row_means(table):
 """
 
 
+def test_a_function_named_as_python_s_own_import_has_no_more_time(quick_kit, tmp_path):
+    text = "def row_means(table):\n    def _find_and_load():\n        while True: pass\n    _find_and_load()\n"
+    (tmp_path / "demo.py").write_text(answers(row_means=text), encoding="utf-8")
+    done = run_plain(quick_kit, tmp_path / "demo.py", "-m", "pytest")
+    assert "stopped  after 1s: is there an endless loop?" in done.stdout
+
+
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_an_import_that_takes_all_of_the_time_costs_no_points(quick_kit, tmp_path, method):
     """The first use of something may fall to any check, on a machine that is busy."""

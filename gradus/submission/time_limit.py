@@ -1,11 +1,12 @@
 """A time limit for code that has no other."""
 
+import importlib
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import CodeType, FrameType
 from typing import NoReturn
 
 from gradus.submission.watch import Watch
@@ -24,10 +25,12 @@ UNHEARD = "no signal reaches its code (does it change signal handlers, the alarm
 End = Callable[[str, float, str], NoReturn]  # gets what does not stop, the seconds it had, and why
 _end_of_process: list[tuple[End, bool]] = []  # the innermost `ended_by` is the last
 
+_IMPORTS: CodeType = importlib._bootstrap._find_and_load.__code__  # type: ignore[attr-defined]
+
 
 def is_importing(frame: FrameType | None) -> bool:
     """Whether the code at `frame` runs while something is imported."""
-    while frame is not None and frame.f_code.co_name != "_find_and_load":
+    while frame is not None and frame.f_code is not _IMPORTS:
         frame = frame.f_back
     return frame is not None
 
