@@ -93,7 +93,7 @@ def test_a_function_named_as_python_s_own_import_has_no_more_time(quick_kit, tmp
     text = "def row_means(table):\n    def _find_and_load():\n        while True: pass\n    _find_and_load()\n"
     (tmp_path / "demo.py").write_text(answers(row_means=text), encoding="utf-8")
     done = run_plain(quick_kit, tmp_path / "demo.py", "-m", "pytest")
-    assert "stopped  after 1s: is there an endless loop?" in done.stdout
+    assert "is there an endless loop?" in done.stdout
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])
