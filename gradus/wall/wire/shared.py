@@ -146,7 +146,8 @@ class Shared:
 
     def _living(self) -> Iterator[tuple[int, _Entry]]:
         """Every entry that is still there when its turn comes: tensors may die at any moment."""
-        for number in tuple(self._entries):
+        # `list`, which allocates nothing once it reads the dict: `tuple` does, and garbage is looked for then.
+        for number in list(self._entries):
             entry = self._entries.get(number)
             if entry is not None:
                 yield number, entry
