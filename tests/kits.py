@@ -167,8 +167,9 @@ def write_kit(folder: Path, *, solution: str = SOLUTION, grader: str = GRADER) -
 
 
 def copy_kit(course: Course, folder: Path) -> Course:
-    """The same kit in another place."""
-    shutil.copytree(course.root, folder, dirs_exist_ok=True)
+    """The same kit in another place, without what was noted while it was used."""
+    noted = shutil.ignore_patterns(course.state.name)
+    shutil.copytree(course.root, folder, dirs_exist_ok=True, ignore=noted)
     forget_graders()
     return load_course(folder)
 
