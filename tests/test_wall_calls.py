@@ -5,7 +5,7 @@ import torch
 
 from gradus.submission.calls import StudentError, access_of
 from gradus.submission.raised import raised
-from tests.both_sides import loader, told
+from tests.both_sides import loader, opened, told
 
 
 @pytest.fixture(params=[False, True], ids=["in-process", "isolated"])
@@ -236,3 +236,13 @@ def test_what_python_asks_of_an_object_it_asks_here_too(load):
         len(odd)
     with pytest.raises(TypeError, match="returned non-iterator of type 'list'"):
         iter(odd)
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_an_object_without_a_call_is_none_to_call(tmp_path, isolated):
+    text = "class Thing: pass\ndef make(): return Thing()"
+    with opened(tmp_path, text, isolated=isolated, grader=__name__) as s:
+        thing = s.make()
+        assert not callable(thing)
+        with pytest.raises(TypeError, match="'Thing' object is not callable"):
+            thing()

@@ -35,7 +35,7 @@ def describe_type(value: Any) -> dict[str, Any]:
     """What a proxy is made from, told by the worker."""
     kind = type(value)
     known = next((name for base in kind.__mro__ if (name := _known_name(base))), None)
-    can = [word for word in FORWARDED if hasattr(kind, f"__{word}__")]
+    can = [word for word in FORWARDED if _has(kind, f"__{word}__")]
     if isinstance(value, type):
         can = ["call"]
     name = getattr(kind, "__name__", "object")
@@ -45,6 +45,12 @@ def describe_type(value: Any) -> dict[str, Any]:
         "known": known,
         "can": can,
     }
+
+
+def _has(kind: type, name: str) -> bool:
+    """Whether objects of a class have a special method; `hasattr` would find the class's own `__call__`."""
+    found = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+    return found is not None
 
 
 def _known_name(kind: type) -> str | None:
