@@ -68,7 +68,7 @@ def test_a_check_that_a_person_stops_says_so(kit):
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert "gradus: stopped by Ctrl+C. Nothing of this run was kept." in said
+    assert "gradus: stopped by Ctrl+C before it was done." in said
     assert "Traceback" not in said
     assert not (kit.state / "reports").exists()
 

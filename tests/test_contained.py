@@ -299,7 +299,7 @@ SAYS = {
 @pytest.mark.parametrize("says", SAYS.values(), ids=SAYS)
 def test_a_judge_that_says_nonsense_gives_no_mark(holed, tmp_path, says):
     code = f"import os, time; os.set_blocking(3, True); os.write(3, {says!r}); time.sleep(5)"
-    with pytest.raises(GraderError, match="said what is no result"):
+    with pytest.raises(GraderError, match="sent something that is not a result"):
         graded(holed, through(code), tmp_path)
     assert earned(graded(holed, answers(), tmp_path))["row_means"] == POINTS["row_means"]
 

@@ -21,7 +21,7 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            typer.secho("\ngradus: stopped by Ctrl+C. Nothing of this run was kept.", err=True)
+            typer.secho("\ngradus: stopped by Ctrl+C before it was done.", err=True)
         raise
     except GradusError as error:
         typer.secho(f"gradus: {continued(str(error))}", err=True, fg="red")

@@ -49,8 +49,10 @@ class Running:
             yield
             return
         item.add_marker(pytest.mark.timeout(limit), append=False)
-        yield
-        del item.own_markers[0]
+        try:
+            yield
+        finally:
+            del item.own_markers[0]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a case came to."""

@@ -32,10 +32,10 @@ from gradus.grading.items import (
 )
 from gradus.grading.journal import GPU_LOST, Journal
 from gradus.grading.reference import LOST, SECONDS, reference_passes
-from gradus.grading.report import Check
 from gradus.grading.results import Results
 from gradus.grading.stash import CASES
 from gradus.grading.submissions import Submissions
+from gradus.grading.told import Told
 from gradus.submission.calls import Submission, access_of
 from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
 from gradus.submission.gpu import gpu_is_lost
@@ -71,8 +71,7 @@ class GradingSession:
         self.results = Results(self.journal, hidden=hidden, seed=seed)
         past = [data for _, data in self.journal.finished()]
         self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
-        # What was told, and in which case; "": in an earlier process.
-        self._told = {(*lost, Status.ERROR.value): "" for lost in self._lost}
+        self._told = Told(self._lost)
         self._lost_gpu = ""  # the check that the GPU was lost in
         torchvision_ops.install()
         dynamo_later.install()
@@ -148,8 +147,7 @@ class GradingSession:
         """
         if (str(item.path), check_of(item).name) in self._lost:
             raise NotTried("not run: another case of this check was lost with its process")
-        over = (str(item.path), check_of(item).name, Status.TIMEOUT.value)
-        if self._told.get(over, item.nodeid) != item.nodeid:
+        if self._told.elsewhere(item, check_of(item), Status.TIMEOUT):
             raise NotTried("not run: another case of this check ran out of time", Status.TIMEOUT)
         return self._current[item.nodeid]
 
@@ -210,7 +208,7 @@ class GradingSession:
         report.gradus = self.data(item, verdict, call.duration)
         if if_broken:
             report.gradus["if_broken"] = if_broken
-        report.gradus["repeated"] = self._told_before(item, check, verdict)
+        report.gradus["repeated"] = self._told.before(item, check, verdict)
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"
             report.longrepr = report.gradus["message"] + self._commands.missing()
@@ -240,13 +238,3 @@ class GradingSession:
             "sha256": loaded.sha256,
             "isolation": self.submissions.reached(),
         }
-
-    def _told_before(self, item: pytest.Item, check: Check, verdict: Verdict) -> bool:
-        """Whether another case has told the same: of the check, or of the line that is the cause."""
-        same = {(str(item.path), check.name, verdict.status.value)}
-        task = "" if verdict.anywhere else check.task
-        same |= {(str(item.path), task, verdict.cause)} if verdict.cause else set()
-        # The same case tells it again where a plugin runs it again and drops what came before.
-        before = any(self._told.get(key, item.nodeid) != item.nodeid for key in same)
-        self._told = {**dict.fromkeys(same, item.nodeid), **self._told}
-        return before

@@ -134,12 +134,12 @@ class ContainedJudge:
                     hung = not self._hear(answer, talk, desk, until, known, listen)
             except Nonsense as error:
                 raise GraderError(
-                    f"{self.topic}: the judge of this submission said what is no result ({error}). It may "
-                    "have been taken over: read the submission."
+                    f"{self.topic}: the judge of this submission sent something that is not a result "
+                    f"({error}). The submission may have taken it over: read the submission."
                 ) from error
             finally:
-                # A worker may hand its judge a way into its folders, and a judge its worker: both are gone
-                # before anything is emptied, also what was emptied while the judge ran.
+                # Judge and worker can pass each other open folders. Both are killed before anything is
+                # emptied, and the worker's folders are emptied once more: the judge may have written there.
                 judge.kill()
                 desk.kill()
                 desk.close()
@@ -170,8 +170,9 @@ class ContainedJudge:
                 else:
                     line = believed(said.get("line"), **known)
                     if line["event"] == FAULT:
-                        raise Nonsense(
-                            f"that gradus itself failed.\n{safe(line['text'][-3000:])}\n"
+                        raise GraderError(
+                            f"{self.topic}: gradus itself failed in the judge of this submission. If it does "
+                            f"so for this one alone, read the submission.\n{safe(line['text'][-3000:])}"
                         )
                     answer.take(line)
                     listen(line)
