@@ -86,6 +86,7 @@ def measured(tmp_path_factory) -> Course:
 def kit(measured, tmp_path, monkeypatch) -> Course:
     """The calibrated kit, for a test of its own."""
     course = copy_kit(measured, tmp_path / "kit")
+    shutil.copytree(measured.state / "calibration", course.state / "calibration")
     monkeypatch.chdir(course.root)
     return course
 
