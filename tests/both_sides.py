@@ -11,6 +11,7 @@ import torch
 
 from gradus.submission.calls import Access, Submission
 from gradus.submission.loader import load_submission
+from gradus.submission.module_calls import copied_for_modules
 from gradus.wall.judge.host import Host
 from gradus.wall.judge.isolated import IsolatedSubmission
 from gradus.wall.judge.source import Source
@@ -28,7 +29,8 @@ def opened(folder, text, *, isolated, grader, lends=True):
     if not isolated:
         loaded = load_submission(path, "demo", shown="demo.py", keyboard=False)
         assert not loaded.problems
-        yield Submission(Access(loaded, lends=lends))
+        with copied_for_modules():
+            yield Submission(Access(loaded, lends=lends))
         return
     host = Host(slot_of(Path(__file__).parent), Source(path, "demo", "demo.py"))
     try:

@@ -1,5 +1,7 @@
 """What goes on around a call of student code is the same in-process and isolated."""
 
+import collections
+
 import pytest
 import torch
 
@@ -246,3 +248,125 @@ def test_an_object_without_a_call_is_none_to_call(tmp_path, isolated):
         assert not callable(thing)
         with pytest.raises(TypeError, match="'Thing' object is not callable"):
             thing()
+
+
+def test_what_forward_does_to_its_arguments_in_place_stays_its_own(load):
+    submission = load("""
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = Adds()
+            def forward(self, x, *, lengths):
+                lengths += 1
+                before = x * 1
+                return self.inner(x) is x and bool((x != before).all())
+        class Adds(nn.Module):
+            def forward(self, x): return x.add_(1)
+        def plain(): return nn.Sequential(nn.ReLU(inplace=True))
+        def square(): return Square()
+        class Square(nn.Module):
+            def forward(self, x): return (x.mul_(2) ** 2).sum()
+    """)
+    x, lengths = torch.zeros(2), torch.tensor([3, 4])
+    assert submission.Net()(x, lengths=lengths) is True  # among modules it is seen
+    assert (x.tolist(), lengths.tolist()) == ([0, 0], [3, 4])
+    low = torch.tensor([-1.0])
+    assert submission.plain()(low).item() == 0
+    assert low.item() == -1
+    leaf = torch.ones(3, requires_grad=True)
+    submission.square()(leaf).backward()
+    assert leaf.grad.tolist() == [8.0, 8.0, 8.0]
+
+
+def test_python_calls_what_is_lent_by_its_type(load):
+    submission = load("""
+        def length(it): return len(it)
+        def data(it): return it.dataset
+        def name(f): return f.no_such_name
+        def kind(it): return type(it).__name__
+    """)
+    for value, words in [
+        (iter([1, 2]), "object of type 'list_iterator' has no len()"),
+        ((i for i in "ab"), "object of type 'generator' has no len()"),
+        (zip([1], [2], strict=True), "object of type 'zip' has no len()"),
+    ]:
+        with pytest.raises(TypeError) as caught:
+            submission.length(value)
+        assert str(caught.value) == words
+        assert submission.kind(value) == type(value).__name__
+    with pytest.raises(AttributeError, match="'generator' object has no attribute 'dataset'"):
+        submission.data(i for i in "ab")
+    with pytest.raises(AttributeError, match="'function' object has no attribute 'no_such_name'"):
+        submission.name(lambda: 1)
+
+
+Pair = collections.namedtuple("Pair", ["image", "label"])
+
+
+def test_a_named_tuple_says_what_pythons_own_say(load):
+    submission = load("def build(p, *args, **kwargs): return type(p)(*args, **kwargs)")
+    triple = collections.namedtuple("Triple", ["a", "b", "c"])(1, 2, 3)
+    pair = Pair(1, 2)
+    assert told(submission.build(pair, 3, label=4)) == told(Pair(3, 4))
+    for value, args, named in [
+        (pair, ([1, 2],), {}),
+        (pair, (), {}),
+        (triple, (), {}),
+        (triple, (1, 2, 3, 4), {}),
+        (pair, (1,), {"image": 2}),
+        (pair, (1, 2), {"other": 2}),
+        (triple, (), {"c": 1}),
+    ]:
+        with pytest.raises(TypeError) as expected:
+            type(value)(*args, **named)
+        with pytest.raises(TypeError) as got:
+            submission.build(value, *args, **named)
+        assert str(got.value) == str(expected.value)
+
+
+REPLACES = """
+def replace(target, source):
+    target.weight = source.weight
+def renew(target):
+    target.weight = nn.Parameter(torch.full((1, 2), 7.0))
+    target.bias = None
+"""
+
+
+def test_a_parameter_that_takes_anothers_place_shows_where_models_are_lent(load):
+    submission = load(REPLACES)
+    target, source = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    submission.replace(target, source)
+    assert target.weight is source.weight
+    submission.renew(target)
+    assert target.weight.tolist() == [[7.0, 7.0]]
+    assert target.bias is None
+    target.weight.data.zero_()  # it is shared from now on
+    assert submission.probe(lambda student, model: model.weight.detach().sum().item(), target) == 0.0
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_no_parameter_takes_anothers_place_in_a_model_that_is_not_lent(tmp_path, isolated):
+    with opened(tmp_path, REPLACES, isolated=isolated, grader=__name__, lends=False) as s:
+        target = torch.nn.Linear(2, 1)
+        weight, bias = target.weight, target.bias
+        s.renew(target)
+        s.probe(lambda student, model: student.renew(model), target)
+        assert target.weight is weight
+        assert target.bias is bias
+
+
+def test_reports_leave_out_what_differs_from_run_to_run(load):
+    submission = load("""
+        import tempfile
+        def lost():
+            with tempfile.TemporaryDirectory() as folder: raise FileNotFoundError(f"no {folder}/a.png")
+        def address(): raise ValueError(f"odd: {object()}")
+    """)
+    for name, words in [
+        ("lost", "FileNotFoundError: no <temporary folder>/a.png"),
+        ("address", "ValueError: odd: <object object>"),
+    ]:
+        with pytest.raises((FileNotFoundError, ValueError)) as caught:
+            getattr(submission, name)()
+        assert raised(caught.value, access_of(submission).loaded.filenames).text == words

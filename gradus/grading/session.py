@@ -39,6 +39,7 @@ from gradus.grading.told import Told
 from gradus.submission.calls import Submission, access_of
 from gradus.submission.exits import ProcessLost, SubmissionExit, exits_intercepted
 from gradus.submission.gpu import gpu_is_lost
+from gradus.submission.module_calls import copied_for_modules
 from gradus.submission.raised import raised
 from gradus.submission.settings import settings_kept
 from gradus.submission.status import Status
@@ -117,8 +118,9 @@ class GradingSession:
         _seed(
             self.random_of(item, TORCH).seed()
         )  # students' own layers draw from it, and may see it
+        modules = nullcontext() if self.submissions.isolated else copied_for_modules()
         try:
-            with exits_intercepted(), settings_kept():
+            with exits_intercepted(), settings_kept(), modules:
                 yield
         finally:
             del self._current[item.nodeid]

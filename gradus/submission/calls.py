@@ -6,9 +6,10 @@ Checks pass tensors, numbers, containers, modules and generators in, and get the
 import difflib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch.overrides import TorchFunctionMode, resolve_name
 
@@ -62,13 +63,26 @@ class Access:
         loaded: The student's module, and what came of loading it.
         last_call: The last call of the student's code in this check.
         lends: Whether models, optimizers and loaders are passed as they are, and not as copies, in this check.
+        depth: How many calls of student code are going on in this process, inside one another.
     """
+
+    depth: ClassVar[int] = 0
 
     def __init__(self, loaded: Loaded, *, lends: bool = False) -> None:
         self.loaded, self.lends = loaded, lends
         self.last_call: CallRecord | None = None
         self.settings = StudentSettings()
         self._signatures: dict[int, tuple[Any, inspect.Signature | None]] = {}
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Around a call of student code: its settings hold."""
+        Access.depth += 1
+        try:
+            with self.settings.in_force():
+                yield
+        finally:
+            Access.depth -= 1
 
     def renew_if_gpu_is_lost(self) -> None:
         """Nothing here: a process that checks and student's code share cannot be renewed from inside."""
@@ -125,7 +139,7 @@ class Submission:
         """
         self._access.last_call = None
         words = copies(args, probe=True, lend=self._access.lends)
-        with self._access.settings.in_force():
+        with self._access.entered():
             return function(_Student(self._access), *words)
 
 
@@ -187,7 +201,7 @@ class StudentFunction:
         record = CallRecord(text)
         self._access.last_call = record
         self._require_signature(args, kwargs)
-        with self._access.settings.in_force():
+        with self._access.entered():
             result = self._target(*args, **kwargs)
         record.returned = describe(result)
         return result

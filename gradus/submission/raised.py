@@ -1,11 +1,16 @@
 """What student code raised, in words: the text, and the lines of the student's own files on the way."""
 
+import re
 import sys
 import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from gradus.submission.exits import SubmissionExit
+
+# What differs from run to run: addresses, and folders of `tempfile`. Reports of the same answer are the same.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{4,}")
+_TEMPORARY = re.compile(r"(?:/[\w.+-]+)*/tmp[a-z0-9_]{8}\b")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def raised_text(error: BaseException) -> str:
     if steers_pytest(error):
         return f"it steers pytest ({type(error).__name__}): return a value instead"
     notes = getattr(error, "__notes__", ()) if sys.version_info < (3, 11) else ()
-    return "\n".join(["".join(traceback.format_exception_only(error)).strip(), *notes])
+    text = "\n".join(["".join(traceback.format_exception_only(error)).strip(), *notes])
+    return _TEMPORARY.sub("<temporary folder>", _ADDRESS.sub("", text))
 
 
 def steers_pytest(error: BaseException) -> bool:

@@ -52,6 +52,13 @@ _ANSWERS = {
             mapping(a=1))]))""",
     "a state of random numbers for a function": """
         answer(1, bytes(5056), more=more(states=[[1, tensor(d="uint8", s=[5056])]]))""",
+    "parameters in the place of everything that has a number": """
+        new = {"n": 91, "p": True, "g": True, "v": tensor(), "d": None}
+        answer(1, bytes(64), new=[new], more=more(parameters=[[n, name, {"$": "shared", "n": 91}]
+            for n in range(99) for name in ("weight", "0.weight", "", "x.y", "__class__")]))""",
+    "a parameter that is the judge's own": """
+        answer(1, ZEROS, more=more(parameters=[[n, "weight", {"$": "shared", "n": 0}]
+            for n in range(99)]))""",
     "everything of the judge's is dead": """
         told(1, more=more(dead=[list(range(-9, 999))] * 3)); quiet()""",
     "the dead are no numbers": 'answer(1, more=more(dead=[["x", 1.5, tensor(), None], [[]], [mapping(a=1)]]))',

@@ -148,6 +148,8 @@ _ANSWERS = {
     "changes of objects": "answer(1, more=more(changes=[mine()]))",
     "states that are none": "answer(1, more=more(states=[[1, 2, 3]]))",
     "states that are a number": "answer(1, more=more(states=7))",
+    "parameters that are none": "answer(1, more=more(parameters=7))",
+    "parameters that are numbers": 'answer(1, more=more(parameters=[[1, "weight", 2.0], [1, 2, None]]))',
     "modules that are none": "answer(1, more=more(modules=7))",
     "modules of themselves": """
         answer(1, more=more(modules=[[["", 1, True, mine(known="torch.nn.Module"), [["p", 3, 4]]]]]))""",

@@ -141,6 +141,10 @@ class Drawn:
             lambda: {"$": "dict", "v": [["changes", self.some(lambda: self.pairs(CHANGE))]]},
             lambda: {"$": "dict", "v": [["states", [[self.number(), self.node()]]]]},
             lambda: {"$": "dict", "v": [["modules", [self.node()]]]},
+            lambda: {
+                "$": "dict",
+                "v": [["parameters", [[self.number(), self.one("weight", "", 1), self.node()]]]],
+            },
             lambda: self.pairs(MORE),
         )
 
@@ -219,6 +223,10 @@ class Drawn:
             more += [["dead", [[self.source.randint(0, 99)], self.tensors[:1], [1]]]]
         if self.source.random() < 0.1:
             more += [["states", [[self.source.choice(self.numbers), self.plain()]]]]
+        if self.source.random() < 0.1:
+            place = [self.source.choice(self.numbers), self.one("weight", "0.bias", "x")]
+            new = {"$": "shared", "n": self.source.choice(self.tensors)}
+            more += [["parameters", [[*place, self.one(new, None)]]]]
         return {"kind": kind, "value": value, "more": {"$": "dict", "v": more}}
 
     def message(self) -> Any:

@@ -17,7 +17,7 @@ from gradus.submission.calls import StudentError
 from gradus.submission.exits import ProcessLost, SubmissionExit
 from gradus.submission.raised import Raised, raised
 from gradus.wall.judge.budget import Budget
-from gradus.wall.judge.modules import RemoteModule, build
+from gradus.wall.judge.modules import RemoteModule, build, replace
 from gradus.wall.judge.proxies import proxy_for
 from gradus.wall.judge.sending import Sending
 from gradus.wall.judge.told import read_record, write_output
@@ -213,6 +213,9 @@ class Judge(Sending):
             for number, state in more.get("states", ()):
                 if number in self.handles:
                     set_state(self.handles.get(number), state)
+            for number, path, parameter in more.get("parameters", ()):
+                if number in self.handles:
+                    replace(self.handles.get(number), path, parameter, self.shared.keeps)
         except (TypeError, ValueError, KeyError, RuntimeError, AttributeError) as error:
             raise WireError(f"a malformed state ({type(error).__name__})") from None
         for parts in more.get("modules", ()):

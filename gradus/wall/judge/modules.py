@@ -116,3 +116,26 @@ def _fill(
                 module._non_persistent_buffers_set.add(name)
         else:
             raise WireError("a malformed module")
+
+
+def replace(module: Any, path: Any, parameter: Any, keeps: Callable[[torch.Tensor], bool]) -> None:
+    """Take over that another parameter has taken a place in a module of the check's.
+
+    Args:
+        module: What was given to the submission.
+        path: The parameter's, as `named_parameters` has it.
+        parameter: What is there now.
+        keeps: Whether the check's own tensor stays as it is: it was given to a probe.
+
+    Raises:
+        WireError: If that is not possible.
+    """
+    if not isinstance(module, nn.Module) or isinstance(module, RemoteModule):
+        raise WireError("a parameter of no module that was given")
+    above, _, name = path.rpartition(".")
+    there = module.get_submodule(above)._parameters
+    if name not in there or not (parameter is None or type(parameter) is nn.Parameter):
+        raise WireError("a malformed parameter")
+    before = there[name]
+    if before is None or not keeps(before):
+        there[name] = parameter

@@ -60,9 +60,11 @@ class Sending(Peer):
             return self._generator(value, message)
         if is_callback(value):
             called = getattr(value, "__name__", type(value).__name__)
-            return {"$": "callback", "n": self._lend("call", value), "name": str(called)}
+            lent = {"n": self._lend("call", value), "type": type(value).__name__}
+            return {"$": "callback", **lent, "name": str(called)}
         if is_iterator(value):
-            return {"$": "iterator", "n": self._lend("advance", value)}
+            lent = {"n": self._lend("advance", value), "type": type(value).__name__}
+            return {"$": "iterator", **lent}
         if isinstance(value, Whole):
             self._probes.add(self.handles.number(value.value))
             message.keeps = not self.lends

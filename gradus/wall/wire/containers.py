@@ -3,7 +3,7 @@
 import collections
 import keyword
 import operator
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
 from gradus.wall.wire.nodes import WireError
@@ -43,7 +43,9 @@ class _Record(tuple[Any, ...]):
     _field_defaults: ClassVar[dict[str, Any]] = {}
 
     def __new__(cls, *items: Any, **named: Any) -> "_Record":
-        return cls._make([*items, *(named.pop(field) for field in cls._fields[len(items) :])])
+        if problem := _unfit(cls._fields, len(items), named):
+            raise TypeError(f"{cls.__name__}.__new__() {problem}")
+        return cls._make([*items, *(named[field] for field in cls._fields[len(items) :])])
 
     @classmethod
     def _make(cls, items: Iterable[Any]) -> "_Record":
@@ -64,6 +66,25 @@ class _Record(tuple[Any, ...]):
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self)
+
+
+def _unfit(fields: tuple[str, ...], count: int, named: Collection[str]) -> str:
+    """What Python says where `count` items and these named ones are not just one for each field."""
+    for name in named:
+        if name not in fields:
+            return f"got an unexpected keyword argument {name!r}"
+        if name in fields[:count]:
+            return f"got multiple values for argument {name!r}"
+    if count > len(fields):
+        return f"takes {len(fields) + 1} positional arguments but {count + 1} were given"
+    missing = [repr(field) for field in fields[count:] if field not in named]
+    if not missing:
+        return ""
+    if len(missing) > 1:
+        comma = "," if len(missing) > 2 else ""
+        missing = [*missing[:-2], f"{missing[-2]}{comma} and {missing[-1]}"]
+    some = len(fields) - count - len(named)
+    return f"missing {some} required positional argument{'s' if some > 1 else ''}: {', '.join(missing)}"
 
 
 def named_tuple(name: str, fields: tuple[str, ...]) -> Any:

@@ -1,6 +1,6 @@
 """What a module is made of, as both sides tell it: submodules, parameters and buffers by number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 from gradus.wall.wire.kinds import describe_type
 
 Buffer = tuple[nn.Module, str, torch.Tensor | None]  # where it is, and what was there
+Parameter = tuple[str, nn.Module, str, torch.Tensor | None]  # likewise, with its path in front
 
 
 def buffers_of(module: nn.Module) -> list[Buffer]:
@@ -22,6 +23,24 @@ def keep_buffer(module: nn.Module, name: str, buffer: torch.Tensor | None) -> No
     new = module._buffers.get(name)
     if buffer is not None and new is not None and new is not buffer:
         buffer.data, module._buffers[name] = new.detach(), buffer
+
+
+def parameters_of(module: nn.Module) -> list[Parameter]:
+    """Every parameter's path, the module that it is in, its name there and itself."""
+    return [
+        (f"{path}.{name}" if path else name, part, name, parameter)
+        for path, part in module.named_modules(remove_duplicate=False)
+        for name, parameter in part._parameters.items()
+    ]
+
+
+def replaced(known: list[Parameter]) -> Iterator[tuple[str, torch.Tensor | None]]:
+    """Path and what is there now, where another parameter has taken a place; noted in `known`."""
+    for place, (path, part, name, parameter) in enumerate(known):
+        now = part._parameters.get(name)
+        if now is not parameter:
+            known[place] = path, part, name, now
+            yield path, now
 
 
 def structure(module: nn.Module, number: Callable[[Any], int], share: Callable[[Any], int]) -> Any:

@@ -28,8 +28,17 @@ from gradus.wall.wire.nodes import BEGUN, Node, to_json
 from gradus.wall.wire.objects import load, noted, same_state, state_of
 from gradus.wall.wire.peer import Peer
 from gradus.wall.wire.shared import Shared
-from gradus.wall.wire.structure import Buffer, buffers_of, fingerprint, keep_buffer, structure
-from gradus.wall.worker.callbacks import Callback, JudgesIterator
+from gradus.wall.wire.structure import (
+    Buffer,
+    Parameter,
+    buffers_of,
+    fingerprint,
+    keep_buffer,
+    parameters_of,
+    replaced,
+    structure,
+)
+from gradus.wall.worker.callbacks import Callback, JudgesIterator, like
 from gradus.wall.worker.operations import Operations
 from gradus.wall.worker.output import Printed
 
@@ -49,6 +58,9 @@ class Worker(Operations, Peer):
         self._twins: dict[int, Any] = {}  # number -> what stands here for an object of the judge's
         self._states: dict[int, Any] = {}  # number -> its state, as the judge knows it
         self._buffers: list[Buffer] = []  # of the judge's modules
+        self._parameters: dict[
+            int, list[Parameter]
+        ] = {}  # number -> those of a module of the judge's
         self._modules: dict[int, list[Any]] = {}  # number -> fingerprint of what the judge knows
         self._of_check = contextlib.ExitStack()
 
@@ -107,6 +119,7 @@ class Worker(Operations, Peer):
         self._twins.clear()
         self._states.clear()
         self._buffers.clear()
+        self._parameters.clear()
         if self._access is not None:
             self._access.last_call = None
             self._access.settings.forget()
@@ -158,6 +171,9 @@ class Worker(Operations, Peer):
         states = [[number, state] for number, state in self._changed_states()]
         if states:
             more["states"] = states
+        moved = [[n, *place] for n, known in self._parameters.items() for place in replaced(known)]
+        if moved:
+            more["parameters"] = moved
         for number, marks in list(self._modules.items()):
             if number not in self.handles:
                 del self._modules[number]
@@ -207,9 +223,11 @@ class Worker(Operations, Peer):
             __import__(module)
             return getattr(sys.modules[module], name)
         if word == "callback":
-            return self._twins.setdefault(number, Callback(self, number, node["name"]))
+            made = like(Callback, node["type"])(self, number, node["name"])
+            return self._twins.setdefault(number, made)
         if word == "iterator":
-            return self._twins.setdefault(number, JudgesIterator(self, number))
+            made = like(JudgesIterator, node["type"])(self, number)
+            return self._twins.setdefault(number, made)
         if word == "generator":
             generator = self._twins.setdefault(number, torch.Generator(node["at"]))
             self._states[number] = decoder.value(node["v"])
@@ -224,6 +242,7 @@ class Worker(Operations, Peer):
             self._twins[number] = value
             if isinstance(value, nn.Module):
                 self._buffers += buffers_of(value)
+                self._parameters[number] = parameters_of(value)
             state = state_of(value)
             if state is not None:
                 self._states[number] = noted(state, self.shared.number)
