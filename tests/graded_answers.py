@@ -24,9 +24,9 @@ Sides = dict[bool, TopicResult]  # in a fork (`False`), and maybe behind the wal
 class Wanted:
     """An answer to `task`, and the tasks to grade in a fork of this process and `behind` the wall.
 
-    The checks in `slow` are left out; random inputs are those of `seed`. A wrong answer meets the CPU alone;
-    only where that does not notice it it meets the simulated GPU too, and then what is slow. One loss is
-    `enough`: the checks after it are left out.
+    The checks in `slow` are left out, those in `slow_behind` behind the wall; random inputs are those of
+    `seed`. A wrong answer meets the CPU alone; only where that does not notice it it meets the simulated GPU
+    too, and then what is slow. One loss is `enough`: the checks after it are left out.
     """
 
     path: Path
@@ -35,6 +35,7 @@ class Wanted:
     right: bool
     behind: Sequence[str] = ()
     slow: frozenset[str] = frozenset()
+    slow_behind: frozenset[str] = frozenset()
     seed: int = 0
     enough: bool = False
 
@@ -42,6 +43,18 @@ class Wanted:
 def only(result: TopicResult, tasks: Sequence[str]) -> TopicResult:
     """The part of a result that is about these tasks."""
     return replace(result, tasks=tuple(task for task in result.tasks if task.name in tasks))
+
+
+def like(result: TopicResult, other: TopicResult) -> TopicResult:
+    """The part of a result that is about the tasks of another one, without checks that did not run there."""
+    tasks = []
+    for task, there in zip(
+        only(result, [task.name for task in other.tasks]).tasks, other.tasks, strict=True
+    ):
+        pairs = zip(task.checks, there.checks, strict=True)
+        checks = tuple(one if twin.cases else twin for one, twin in pairs)
+        tasks.append(replace(task, checks=checks))
+    return replace(result, tasks=tuple(tasks))
 
 
 def lost(result: TopicResult) -> dict[str, list[str]]:
@@ -67,7 +80,7 @@ def _both_sides(wanted: Sequence[Wanted], judge: WarmJudge) -> list[Sides]:
     for one, here in zip(*_here(judge, wanted), strict=True):
         sides.append({False: here})
         if one.behind:
-            one = replace(one, tasks=one.behind)
+            one = replace(one, tasks=one.behind, slow=one.slow | one.slow_behind)
             behind = run_here(judge, _job(judge, one), isolated=True).result
             sides[-1][True] = only(behind, one.tasks)
     return sides

@@ -8,9 +8,10 @@ import pytest
 
 from gradus.course import Course
 from gradus.engine import ended
-from gradus.engine.apart import SPAWN, grade_apart
+from gradus.engine.apart import grade_apart
 from gradus.engine.contained import contained
 from gradus.engine.contained.contained import contained_judge
+from gradus.engine.here import grade_here
 from gradus.errors import GraderError
 from gradus.grading.report import TopicResult
 from gradus.sandbox.levels import Level, probe_level
@@ -92,12 +93,11 @@ ODD = {
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-def test_its_report_is_word_for_word_that_of_a_judge_outside(
-    text, shared_kit, tmp_path, monkeypatch
-):
+def test_its_report_is_word_for_word_that_of_a_judge_outside(text, shared_kit, tmp_path):
     inside = graded(shared_kit, text, tmp_path)
-    monkeypatch.setenv(SPAWN, "1")
-    outside = graded(shared_kit, text, tmp_path)
+    path, words = tmp_path / "demo.py", ["--gradus-workdir", str(tmp_path)]
+    options = {"hidden": True, "isolated": True, "seed": 7, "options": words}
+    outside = grade_here(shared_kit, "demo", path, **options)
     assert inside.isolation.pop("judge").startswith("in a sandbox of its own")
     assert "judge" not in outside.isolation
     assert words_of(inside) == words_of(outside)

@@ -8,8 +8,13 @@ import pytest
 
 from gradus.authoring.export import outputs
 from gradus.course import find_course
-from gradus.engine.here import grade_here
+from gradus.engine.here import grade_here, run_here
+from gradus.engine.job import Job
+from gradus.engine.judge import WarmJudge
+from gradus.engine.loop import with_judge
+from gradus.grading.devices import CPU
 from gradus.grading.grader_file import read_checks, without_hidden
+from gradus.grading.report import TopicResult
 from gradus.submission.loader import Loaded
 from gradus.submission.status import Status
 from gradus.topic import Topic, todo_line
@@ -67,15 +72,22 @@ def test_the_untouched_stub_earns_nothing_and_shows_todo(topic):
 UNUSABLE = {"no file": None, "an empty file": "", "nothing of the topic": "answer = 42\n"}
 
 
-@pytest.mark.parametrize("isolated", [False, True], ids=["in-process", "isolated"])
-@pytest.mark.parametrize("what", UNUSABLE)
-def test_a_file_without_the_answers_earns_nothing(topic, tmp_path, what, isolated):
-    path = tmp_path / f"{topic.name}.py"
-    if UNUSABLE[what] is not None:
-        path.write_text(UNUSABLE[what], encoding="utf-8")
-    result = grade_here(COURSE, topic.name, path, hidden=True, isolated=isolated)
-    assert result.earned == 0
-    assert {check.status for check in result.checks()} == {Status.ERROR}
+def test_a_file_without_the_answers_earns_nothing(topic, tmp_path):
+    jobs = []
+    for what, text in UNUSABLE.items():
+        path = tmp_path / what / f"{topic.name}.py"
+        path.parent.mkdir()
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+        jobs.append(Job(path, hidden=True, folder=path.parent))
+
+    def grade(judge: WarmJudge) -> list[TopicResult]:
+        behind = run_here(judge, jobs[-1], isolated=True)
+        return [graded.result for graded in (*judge.grade(jobs), behind)]
+
+    for result in with_judge(COURSE, topic.name, grade, devices=(CPU,)):
+        assert result.earned == 0
+        assert {check.status for check in result.checks()} == {Status.ERROR}
 
 
 def test_the_grader_runs_the_students_own_code_in_every_check(topic, tmp_path):
@@ -84,7 +96,7 @@ def test_the_grader_runs_the_students_own_code_in_every_check(topic, tmp_path):
         text = text.replace(todo_line(task), "raise MyOwn")
     path = tmp_path / f"{topic.name}.py"
     path.write_text(text, encoding="utf-8")
-    result = grade_here(COURSE, topic.name, path, hidden=True)
+    result = grade_here(COURSE, topic.name, path, hidden=True, options=["--device", CPU])
     for check in result.checks():
         assert check.status is Status.ERROR, check
         assert "MyOwn" in check.message

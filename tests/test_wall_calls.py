@@ -342,7 +342,9 @@ def test_a_parameter_that_takes_anothers_place_shows_where_models_are_lent(load)
     assert target.weight.tolist() == [[7.0, 7.0]]
     assert target.bias is None
     target.weight.data.zero_()  # it is shared from now on
-    assert submission.probe(lambda student, model: model.weight.detach().sum().item(), target) == 0.0
+    assert (
+        submission.probe(lambda student, model: model.weight.detach().sum().item(), target) == 0.0
+    )
 
 
 @pytest.mark.parametrize("isolated", [False, True])
