@@ -1,5 +1,9 @@
 """Many answers to one topic, graded by one warm judge."""
 
+import contextlib
+import os
+import pickle
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -86,10 +90,42 @@ def _both_sides(wanted: Sequence[Wanted], judge: WarmJudge) -> list[Sides]:
     return sides
 
 
+def _first(judge: WarmJudge, wanted: Sequence[Wanted]) -> list[TopicResult]:
+    """The first result of each: of those where one loss is enough in one fork for all of them.
+
+    That takes half the time. One that ends its process, and those behind it, are graded anew.
+    """
+    jobs = [_job(judge, one) for one in wanted]
+    quick = [number for number, one in enumerate(wanted) if one.enough]
+    found = dict(zip(quick, _in_one_fork(judge, [jobs[n] for n in quick]), strict=False))
+    rest = [number for number in range(len(wanted)) if number not in found]
+    found.update(zip(rest, (g.result for g in judge.grade(jobs[n] for n in rest)), strict=True))
+    return [only(found[number], one.tasks) for number, one in enumerate(wanted)]
+
+
+def _in_one_fork(judge: WarmJudge, jobs: Sequence[Job]) -> list[TopicResult]:
+    """The results that one fork of this process comes to, up to the answer that ends it."""
+    with tempfile.TemporaryFile() as file:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                for job in jobs:
+                    pickle.dump(run_here(judge, job).result, file)
+                    file.flush()
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        file.seek(0)
+        results: list[TopicResult] = []
+        with contextlib.suppress(EOFError, pickle.UnpicklingError):
+            while True:
+                results.append(pickle.load(file))
+        return results
+
+
 def _here(judge: WarmJudge, wanted: Sequence[Wanted]) -> tuple[list[Wanted], list[TopicResult]]:
     """What each met in the end, and its result."""
-    met, first = list(wanted), judge.grade(_job(judge, one) for one in wanted)
-    results = [only(graded.result, one.tasks) for one, graded in zip(wanted, first, strict=True)]
+    met, results = list(wanted), _first(judge, wanted)
     in_part = [n for n, one in enumerate(wanted) if not (one.right or one.enough)]
     for more in ({"right": True}, {"slow": frozenset()}):
         missed = [n for n in in_part if wanted[n].task not in lost(results[n])]

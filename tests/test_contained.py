@@ -395,7 +395,8 @@ def test_many_mistakes_are_told_up_to_a_number(shared_kit, tmp_path):
 
 def test_large_results_cross(kit, tmp_path):
     text = GRADER + (
-        '\n\n@pytest.mark.task("double")\ndef test_large(submission):\n    """It works."""\n'
+        '\n\n@pytest.mark.task("double")\n@pytest.mark.timeout(120)\n'
+        'def test_large(submission):\n    """It works."""\n'
         "    assert len(submission.double(torch.ones(80_000_000))) == 80_000_000\n"
     )
     kit.grader("demo").write_text(text, encoding="utf-8")

@@ -104,10 +104,10 @@ def test_the_grader_runs_the_students_own_code_in_every_check(topic, tmp_path):
 
 def test_a_notebook_earns_what_the_module_earns(topic):
     notebook = topic.path.with_suffix(".ipynb")
-    right = grade_here(COURSE, topic.name, notebook, hidden=True, isolated=True)  # as in nbgrader
-    stub = grade_here(
-        COURSE, topic.name, COURSE.exercise(topic.name).with_suffix(".ipynb"), hidden=True
-    )
+    untouched = COURSE.exercise(topic.name).with_suffix(".ipynb")
+    options = {"hidden": True, "options": ["--device", CPU]}
+    right = grade_here(COURSE, topic.name, notebook, isolated=True, **options)  # as in nbgrader
+    stub = grade_here(COURSE, topic.name, untouched, **options)
     assert (right.earned, stub.earned) == (right.possible, 0)
     assert {check.status for check in stub.checks()} == {Status.TODO}
     assert not right.problems
