@@ -347,6 +347,17 @@ def test_a_parameter_that_takes_anothers_place_shows_where_models_are_lent(load)
     )
 
 
+def test_a_parameter_of_the_submissions_own_module_in_the_checks_may_be_replaced(load):
+    submission = load("""
+        def make(): return nn.Linear(2, 1)
+        def renew(whole): whole[0].weight = nn.Parameter(torch.full((1, 2), 7.0))
+    """)
+    whole = torch.nn.Sequential(submission.make(), torch.nn.Linear(1, 1))
+    submission.renew(whole)
+    assert whole[0].weight.tolist() == [[7.0, 7.0]]
+    assert whole(torch.ones(3, 2)).shape == (3, 1)
+
+
 @pytest.mark.parametrize("isolated", [False, True])
 def test_no_parameter_takes_anothers_place_in_a_model_that_is_not_lent(tmp_path, isolated):
     with opened(tmp_path, REPLACES, isolated=isolated, grader=__name__, lends=False) as s:
@@ -356,6 +367,11 @@ def test_no_parameter_takes_anothers_place_in_a_model_that_is_not_lent(tmp_path,
         s.probe(lambda student, model: student.renew(model), target)
         assert target.weight is weight
         assert target.bias is bias
+
+
+def test_a_long_text_of_paths_takes_no_time():
+    text = "/a" * 200_000 + " at 0x" * 200_000
+    assert raised(ValueError(text), ()).text == f"ValueError: {text}"
 
 
 def test_reports_leave_out_what_differs_from_run_to_run(load):

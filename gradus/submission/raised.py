@@ -1,5 +1,6 @@
 """What student code raised, in words: the text, and the lines of the student's own files on the way."""
 
+import os
 import re
 import sys
 import traceback
@@ -10,7 +11,9 @@ from gradus.submission.exits import SubmissionExit
 
 # What differs from run to run: addresses, and folders of `tempfile`. Reports of the same answer are the same.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{4,}")
-_TEMPORARY = re.compile(r"(?:/[\w.+-]+)*/tmp[a-z0-9_]{8}\b")
+_FOLDERS = filter(None, (*map(os.environ.get, ("TMPDIR", "TEMP", "TMP")), "/tmp", "/var/tmp"))
+_ANY = "|".join(re.escape(folder.rstrip("/\\")) for folder in _FOLDERS)
+_TEMPORARY = re.compile(rf"(?:{_ANY})[/\\]tmp[a-z0-9_]{{8}}\b")
 
 
 @dataclass(frozen=True)

@@ -133,9 +133,11 @@ def replace(module: Any, path: Any, parameter: Any, keeps: Callable[[torch.Tenso
     if not isinstance(module, nn.Module) or isinstance(module, RemoteModule):
         raise WireError("a parameter of no module that was given")
     above, _, name = path.rpartition(".")
-    there = module.get_submodule(above)._parameters
-    if name not in there or not (parameter is None or type(parameter) is nn.Parameter):
+    part = dict(module.named_modules(remove_duplicate=False))[above]  # no attribute is asked for
+    if isinstance(part, RemoteModule):
+        return  # the submission's own, in the check's: its structure is told anyway
+    if name not in part._parameters or not isinstance(parameter, nn.Parameter | None):
         raise WireError("a malformed parameter")
-    before = there[name]
+    before = part._parameters[name]
     if before is None or not keeps(before):
-        there[name] = parameter
+        part._parameters[name] = parameter
