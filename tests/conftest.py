@@ -24,6 +24,7 @@ TOGETHER = {  # files whose tests share something that takes long to make
     "tests/attacks/test_machine.py",
     "tests/test_calibrate.py",
     "tests/test_demo.py",
+    "tests/test_dynamo_later.py",
     "tests/test_hostile_pages.py",
     "tests/test_nbgrader.py",
     "tests/test_notebook.py",
