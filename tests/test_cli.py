@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from gradus import cli
 from gradus.errors import GradusError
+from gradus.student.targets import find_target
 from tests.kits import write_kit
 
 
@@ -96,12 +97,62 @@ def test_check_exits_with_0_and_3(kit, capfd):  # and with 1 above
 
 
 def test_unknown_topics_and_tasks_are_told_with_those_that_there_are(kit):
-    with pytest.raises(GradusError, match=r"no topic 'cmn'. There are: demo"):
+    with pytest.raises(GradusError, match=r"no topic or task 'cmn' here. The topics: demo"):
         gradus("check", "cmn")
     with pytest.raises(GradusError, match=rf"no task 'nope'. There are: {task_names(kit)[0]}"):
         gradus("check", "demo.nope")
-    with pytest.raises(GradusError, match=r"name a task too"):
+    with pytest.raises(GradusError, match=rf"name one of its tasks.*: {task_names(kit)[0]}"):
         gradus("hint", "demo")
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["demo"], ("demo", None)),
+        (["demo."], ("demo", None)),
+        (["demo.double"], ("demo", "double")),
+        (["demo", "Affine"], ("demo", "Affine")),
+        (["row_means"], ("demo", "row_means")),
+        (["exercises/demo.py"], ("demo", None)),
+        (["./exercises/demo.py", "double"], ("demo", "double")),
+    ],
+)
+def test_topics_and_tasks_may_be_called_in_several_ways(kit, words, wanted, monkeypatch):
+    (kit.root / "notes").mkdir()
+    for folder in (kit.root, kit.root / "notes"):
+        monkeypatch.chdir(folder)
+        assert find_target(kit, words) == wanted
+
+
+def test_an_exercise_may_be_named_from_its_folder(kit, monkeypatch):
+    monkeypatch.chdir(kit.root / "exercises")
+    assert find_target(kit, ["demo.py"]) == ("demo", None)
+    assert find_target(kit, [str(kit.exercise("demo"))]) == ("demo", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["dubble"], "no topic or task 'dubble' here. Is demo.double meant?"),
+        (["Demo"], "no topic or task 'Demo' here. Is demo meant?"),
+        (["demo.afine"], "demo: no task 'afine'. Is demo.Affine meant?"),
+        (["demo", "double", "Affine"], "name one topic, and one task of it at the most"),
+        (["demo.double", "Affine"], "name one topic, and one task of it at the most"),
+        (["dmo.double"], "no topic 'dmo' here. Is demo meant?"),
+        (["handed_in/demo.py"], "gradus check TOPIC --submission handed_in/demo.py"),
+        ([""], "no topic or task '' here. The topics: demo."),
+    ],
+)
+def test_a_slip_is_answered_with_what_comes_near(kit, words, said):
+    with pytest.raises(GradusError) as caught:
+        find_target(kit, words)
+    assert said in str(caught.value)
+
+
+def test_a_task_s_name_alone_is_enough_for_check_and_hint(kit, capfd):
+    shutil.copy(kit.solution("demo"), kit.exercise("demo"))
+    assert "double" in gradus("check", "double")
+    assert gradus("hint", "demo", "double") == gradus("hint", "double", "--again")
 
 
 def test_errors_for_people_come_without_a_traceback_and_exit_with_2(kit):

@@ -5,8 +5,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gradus.course import Course
-
 EXIT_CODES = (
     "Exit codes: 0 all right; 1 not right yet (an answer is wrong, an export is stale, the doctor found "
     "a fault); 2 the command could not be carried out, and the message says what to do; "
@@ -22,7 +20,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-TopicOrTask = Annotated[str, typer.Argument(metavar="TOPIC[.TASK]")]
+TopicOrTask = Annotated[
+    list[str],
+    typer.Argument(metavar="TOPIC[.TASK]", help="cnn, cnn.conv2d, conv2d or exercises/cnn.py."),
+]
 TopicName = Annotated[str, typer.Argument(metavar="TOPIC")]
 
 
@@ -30,9 +31,3 @@ def console() -> Console:
     """Colours and the terminal's width; plain and wide when piped."""
     out = Console(highlight=False, soft_wrap=False)
     return out if out.is_terminal else Console(highlight=False, width=160, no_color=True)
-
-
-def split_target(course: Course, target: str) -> tuple[str, str | None]:
-    """`cnn.conv2d` -> its topic and task."""
-    topic, _, task = target.partition(".")
-    return course.require(topic), task or None

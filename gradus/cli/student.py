@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gradus import __version__
-from gradus.cli.app import BROKEN, NOT_YET, TopicName, TopicOrTask, app, console, split_target
+from gradus.cli.app import BROKEN, NOT_YET, TopicName, TopicOrTask, app, console
 from gradus.course import find_course
 from gradus.errors import GradusError
 
@@ -80,13 +80,13 @@ def check(
     from gradus.engine import one_thread
     from gradus.engine.apart import grade_apart
     from gradus.grading.devices import problem
-    from gradus.grading.grader_file import require_task
+    from gradus.student.targets import find_target
     from gradus.submission.status import Status
 
     one_thread()
     course = find_course()
-    topic, task = split_target(course, target)
-    tasks = [require_task(course.grader(topic), task)] if task else []
+    topic, task = find_target(course, target)
+    tasks = [task] if task else []
     where = submission.resolve() if submission else None
     devices = [chosen.value for chosen in device or ()]
     if lacking := problem(devices):
@@ -104,16 +104,20 @@ def check(
 
 @app.command(rich_help_panel="For students")
 def hint(
-    target: Annotated[str, typer.Argument(metavar="TOPIC.TASK")],
+    target: TopicOrTask,
     again: Annotated[bool, typer.Option("--again", help="Only those shown before.")] = False,
 ) -> None:
     """One more hint for a task each time."""
     from gradus.student.hints import next_hint
+    from gradus.student.targets import find_target, tasks_of
 
     course = find_course()
-    topic, task = split_target(course, target)
+    topic, task = find_target(course, target)
     if task is None:
-        raise GradusError(f"{target}: name a task too, for instance gradus hint {topic}.TASK")
+        tasks = ", ".join(tasks_of(course, topic))
+        raise GradusError(
+            f"{topic}: name one of its tasks, such as gradus hint {topic}.TASK: {tasks}."
+        )
     hints = next_hint(course, topic, task, again=again)
     out = console()
     for number, text in enumerate(hints.shown, start=1):
