@@ -32,9 +32,10 @@ def find_target(course: Course, words: Sequence[str]) -> tuple[str, str | None]:
         remedy = f"Is {topic}.{near} meant? " if near else ""
         there = ", ".join(known)
         raise GradusError(f"{topic}: no task {more[0]!r}. {remedy}There are: {there}.")
+    found = None if more else _topics_by_task(course, topic).get(topic)
+    if found is not None:
+        return found, topic
     tasks = {} if more else _topics_by_task(course)
-    if topic in tasks:
-        return tasks[topic], topic
     near = _near(topic, [*course.topics, *tasks])
     where = f"{tasks[near]}.{near}" if near in tasks else near
     remedy = f"Is {where} meant? " if near else ""
@@ -48,11 +49,15 @@ def tasks_of(course: Course, topic: str) -> list[str]:
     return list(dict.fromkeys(check.task for check in read_checks(course.grader(topic))))
 
 
-def _topics_by_task(course: Course) -> dict[str, str]:
-    """The topic of each task; of a task of two topics, the first that has it."""
+def _topics_by_task(course: Course, word: str = "") -> dict[str, str]:
+    """The topic of each task; of a task of two topics, the first that has it.
+
+    Only graders whose text has the `word` are looked at: to parse them all takes half a second.
+    """
     found: dict[str, str] = {}
     for topic in course.topics:
-        if course.grader(topic).exists():
+        grader = course.grader(topic)
+        if grader.exists() and word in grader.read_text(encoding="utf-8", errors="replace"):
             for task in tasks_of(course, topic):
                 found.setdefault(task, topic)
     return found
