@@ -1,6 +1,7 @@
 """The `gradus` command as people use it: output, exit codes, and what it leaves on disk."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -246,3 +247,8 @@ def test_a_course_is_not_built_over_the_kit_or_from_stale_notebooks(kit, tmp_pat
     kit.solution("demo").with_suffix(".ipynb").write_text("old", encoding="utf-8")
     with pytest.raises(GradusError, match="is stale"):
         gradus("course", str(tmp_path / "course"))
+
+
+def test_dates_of_checks_have_a_year(kit, capfd):
+    gradus("check", "demo", code=1)
+    assert re.search(r"\b20\d\d-\d\d-\d\d \d\d:\d\d\b", gradus())

@@ -57,4 +57,4 @@ def _when(created: str) -> str:
         then = datetime.datetime.fromisoformat(created).astimezone()
     except ValueError:
         return ""
-    return then.strftime("%m-%d %H:%M")
+    return then.strftime("%Y-%m-%d %H:%M")
