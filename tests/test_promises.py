@@ -82,8 +82,8 @@ def test_a_file_without_the_answers_earns_nothing(topic, tmp_path):
         jobs.append(Job(path, hidden=True, folder=path.parent))
 
     def grade(judge: WarmJudge) -> list[TopicResult]:
-        behind = run_here(judge, jobs[-1], isolated=True)
-        return [graded.result for graded in (*judge.grade(jobs), behind)]
+        behind = [run_here(judge, job, isolated=True) for job in jobs]
+        return [graded.result for graded in (*judge.grade(jobs), *behind)]
 
     for result in with_judge(COURSE, topic.name, grade, devices=(CPU,)):
         assert result.earned == 0

@@ -330,6 +330,8 @@ def replace(target, source):
 def renew(target):
     target.weight = nn.Parameter(torch.full((1, 2), 7.0))
     target.bias = None
+def add(target):
+    target.bias = nn.Parameter(torch.ones(1))
 """
 
 
@@ -367,6 +369,9 @@ def test_no_parameter_takes_anothers_place_in_a_model_that_is_not_lent(tmp_path,
         s.probe(lambda student, model: student.renew(model), target)
         assert target.weight is weight
         assert target.bias is bias
+        bare = torch.nn.Linear(2, 1, bias=False)
+        s.probe(lambda student, model: student.add(model), bare)
+        assert bare.bias is None
 
 
 def test_a_long_text_of_paths_takes_no_time():
@@ -382,7 +387,7 @@ def test_reports_leave_out_what_differs_from_run_to_run(load):
         def address(): raise ValueError(f"odd: {object()}")
     """)
     for name, words in [
-        ("lost", "FileNotFoundError: no <temporary folder>/a.png"),
+        ("lost", "FileNotFoundError: no <temporary>/a.png"),
         ("address", "ValueError: odd: <object object>"),
     ]:
         with pytest.raises((FileNotFoundError, ValueError)) as caught:

@@ -108,13 +108,14 @@ def hint(
     again: Annotated[bool, typer.Option("--again", help="Only those shown before.")] = False,
 ) -> None:
     """One more hint for a task each time."""
+    from gradus.grading.grader_file import tasks_in
     from gradus.student.hints import next_hint
-    from gradus.student.targets import find_target, tasks_of
+    from gradus.student.targets import find_target
 
     course = find_course()
     topic, task = find_target(course, target)
     if task is None:
-        tasks = ", ".join(tasks_of(course, topic))
+        tasks = ", ".join(tasks_in(course.grader(topic)))
         raise GradusError(
             f"{topic}: name one of its tasks, such as gradus hint {topic}.TASK: {tasks}."
         )

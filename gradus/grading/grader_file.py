@@ -55,13 +55,18 @@ def read_checks(path: Path) -> tuple[Check, ...]:
     return tuple(found.values())
 
 
+def tasks_in(path: Path) -> list[str]:
+    """The tasks that a grader file checks, in order."""
+    return list(dict.fromkeys(check.task for check in read_checks(path)))
+
+
 def require_task(path: Path, task: str) -> str:
     """The name of a task that the grader file checks.
 
     Raises:
         GradusError: If it checks no such task; names those that it does.
     """
-    known = list(dict.fromkeys(check.task for check in read_checks(path)))
+    known = tasks_in(path)
     if task not in known:
         raise GradusError(f"{topic_of(path)}: no task {task!r}. There are: {', '.join(known)}.")
     return task

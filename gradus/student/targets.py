@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.grading.grader_file import read_checks
+from gradus.grading.grader_file import tasks_in
 
 
 def find_target(course: Course, words: Sequence[str]) -> tuple[str, str | None]:
@@ -21,11 +21,11 @@ def find_target(course: Course, words: Sequence[str]) -> tuple[str, str | None]:
     topic, dot, task = _topic_of_file(course, first).partition(".")
     more = [*([task] if dot else []), *more]
     if len(more) > 1:
-        raise GradusError(f"{' '.join(words)}: name one topic, and one task of it at the most.")
+        raise GradusError(f"{' '.join(words)}: name one topic, and one task of it at most.")
     if topic in course.topics:
         if not more or not more[0]:
             return topic, None
-        known = tasks_of(course, topic)
+        known = tasks_in(course.grader(topic))
         if more[0] in known:
             return topic, more[0]
         near = _near(more[0], known)
@@ -44,11 +44,6 @@ def find_target(course: Course, words: Sequence[str]) -> tuple[str, str | None]:
     raise GradusError(f"no {what} {topic!r} here. {remedy}The topics: {there}.")
 
 
-def tasks_of(course: Course, topic: str) -> list[str]:
-    """The tasks that a topic's grader checks, in order."""
-    return list(dict.fromkeys(check.task for check in read_checks(course.grader(topic))))
-
-
 def _topics_by_task(course: Course, word: str = "") -> dict[str, str]:
     """The topic of each task; of a task of two topics, the first that has it.
 
@@ -58,7 +53,7 @@ def _topics_by_task(course: Course, word: str = "") -> dict[str, str]:
     for topic in course.topics:
         grader = course.grader(topic)
         if grader.exists() and word in grader.read_text(encoding="utf-8", errors="replace"):
-            for task in tasks_of(course, topic):
+            for task in tasks_in(course.grader(topic)):
                 found.setdefault(task, topic)
     return found
 
@@ -71,7 +66,7 @@ def _topic_of_file(course: Course, word: str) -> str:
     own = [course.exercise(topic).resolve() for topic in course.topics]
     for place in (path.resolve(), (course.root / path).resolve()):
         if place in own:
-            return path.stem
+            return place.stem
     raise GradusError(
         f"{word} is none of the files in {course.root / 'exercises'} that are checked by name. "
         f"To check another file: gradus check TOPIC --submission {word}"

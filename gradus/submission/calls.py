@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from torch.overrides import TorchFunctionMode, resolve_name
-
+from gradus.submission.call_log import CallLog
 from gradus.submission.copies import copies
 from gradus.submission.describe import describe, describe_call
 from gradus.submission.loader import Loaded
@@ -212,7 +211,7 @@ class StudentFunction:
 
     def observe_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observed:
         """Call with these very arguments, and tell what became of them."""
-        with _CallLog() as log:
+        with CallLog() as log:
             result = self.call_with(args, kwargs)
         return Observed(result, args, kwargs, tuple(sorted(log.names)))
 
@@ -234,24 +233,3 @@ class StudentFunction:
                 f"`{self._name}({names})` cannot be called as {wanted}: {error}. "
                 "Give it back the parameters that the handout names."
             ) from error
-
-
-@functools.lru_cache(maxsize=4096)
-def _names_of(func: Any) -> frozenset[str]:
-    """What a torch function is called; torch takes longer to tell than to add two small tensors."""
-    name = resolve_name(func) or f"{func.__module__}.{func.__qualname__}"
-    return frozenset(
-        {name, name.replace("torch.functional.", "torch.")}
-    )  # people write torch.einsum
-
-
-class _CallLog(TorchFunctionMode):
-    """Notes the name of every torch function that is called while it is active."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names |= _names_of(func)
-        return func(*args, **(kwargs or {}))

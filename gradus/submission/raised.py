@@ -59,7 +59,7 @@ def raised_text(error: BaseException) -> str:
         return f"it steers pytest ({type(error).__name__}): return a value instead"
     notes = getattr(error, "__notes__", ()) if sys.version_info < (3, 11) else ()
     text = "\n".join(["".join(traceback.format_exception_only(error)).strip(), *notes])
-    return _TEMPORARY.sub("<temporary folder>", _ADDRESS.sub("", text))
+    return _TEMPORARY.sub("<temporary>", _ADDRESS.sub("", text))
 
 
 def steers_pytest(error: BaseException) -> bool:

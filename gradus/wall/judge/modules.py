@@ -118,14 +118,14 @@ def _fill(
             raise WireError("a malformed module")
 
 
-def replace(module: Any, path: Any, parameter: Any, keeps: Callable[[torch.Tensor], bool]) -> None:
+def replace(module: Any, path: Any, parameter: Any, keeps: Callable[[Any], bool]) -> None:
     """Take over that another parameter has taken a place in a module of the check's.
 
     Args:
         module: What was given to the submission.
         path: The parameter's, as `named_parameters` has it.
         parameter: What is there now.
-        keeps: Whether the check's own tensor stays as it is: it was given to a probe.
+        keeps: Whether the check's own tensor, or None, stays as it is: it was given to a probe.
 
     Raises:
         WireError: If that is not possible.
@@ -138,6 +138,5 @@ def replace(module: Any, path: Any, parameter: Any, keeps: Callable[[torch.Tenso
         return  # the submission's own, in the check's: its structure is told anyway
     if name not in part._parameters or not isinstance(parameter, nn.Parameter | None):
         raise WireError("a malformed parameter")
-    before = part._parameters[name]
-    if before is None or not keeps(before):
+    if not keeps(part._parameters[name]):
         part._parameters[name] = parameter

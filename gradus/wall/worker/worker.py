@@ -58,9 +58,8 @@ class Worker(Operations, Peer):
         self._twins: dict[int, Any] = {}  # number -> what stands here for an object of the judge's
         self._states: dict[int, Any] = {}  # number -> its state, as the judge knows it
         self._buffers: list[Buffer] = []  # of the judge's modules
-        self._parameters: dict[
-            int, list[Parameter]
-        ] = {}  # number -> those of a module of the judge's
+        # number -> those of a module of the judge's
+        self._parameters: dict[int, list[Parameter]] = {}
         self._modules: dict[int, list[Any]] = {}  # number -> fingerprint of what the judge knows
         self._of_check = contextlib.ExitStack()
 
