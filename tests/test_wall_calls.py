@@ -371,6 +371,11 @@ def test_no_parameter_takes_anothers_place_in_a_model_that_is_not_lent(tmp_path,
         assert target.bias is bias
         bare = torch.nn.Linear(2, 1, bias=False)
         s.probe(lambda student, model: student.add(model), bare)
+        if isolated:  # in-process, what a function refers to is the check's own
+            s.probe(lambda student: student.add(bare))
+            s.probe(lambda student: student.renew(target))
+            assert target.weight is weight
+            assert target.bias is bias
         assert bare.bias is None
 
 

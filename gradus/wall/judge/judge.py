@@ -215,15 +215,11 @@ class Judge(Sending):
                     set_state(self.handles.get(number), state)
             for number, path, parameter in more.get("parameters", ()):
                 if number in self.handles:
-                    replace(self.handles.get(number), path, parameter, self._keeps)
+                    replace(self.handles.get(number), path, parameter)
         except (TypeError, ValueError, KeyError, RuntimeError, AttributeError) as error:
             raise WireError(f"a malformed state ({type(error).__name__})") from None
         for parts in more.get("modules", ()):
             self._module(parts)
-
-    def _keeps(self, parameter: torch.Tensor | None) -> bool:
-        """Whether nothing may take its place; None has no number, and may have been given to a probe."""
-        return not self.lends if parameter is None else self.shared.keeps(parameter)
 
     # Objects on the wire
 

@@ -118,14 +118,13 @@ def _fill(
             raise WireError("a malformed module")
 
 
-def replace(module: Any, path: Any, parameter: Any, keeps: Callable[[Any], bool]) -> None:
+def replace(module: Any, path: Any, parameter: Any) -> None:
     """Take over that another parameter has taken a place in a module of the check's.
 
     Args:
-        module: What was given to the submission.
+        module: What was given to the submission: a copy, unless the check lends its own.
         path: The parameter's, as `named_parameters` has it.
         parameter: What is there now.
-        keeps: Whether the check's own tensor, or None, stays as it is: it was given to a probe.
 
     Raises:
         WireError: If that is not possible.
@@ -138,5 +137,4 @@ def replace(module: Any, path: Any, parameter: Any, keeps: Callable[[Any], bool]
         return  # the submission's own, in the check's: its structure is told anyway
     if name not in part._parameters or not isinstance(parameter, nn.Parameter | None):
         raise WireError("a malformed parameter")
-    if not keeps(part._parameters[name]):
-        part._parameters[name] = parameter
+    part._parameters[name] = parameter

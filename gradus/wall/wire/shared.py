@@ -118,10 +118,6 @@ class Shared:
         """Take over no values of a tensor from the other side, only gradients."""
         self._kept.add(number)
 
-    def keeps(self, tensor: torch.Tensor) -> bool:
-        """Whether values of a tensor are taken over from nobody."""
-        return self.number(tensor) in self._kept
-
     def _keep_for_a_while(self, tensor: torch.Tensor) -> None:
         self._recent.append((tensor, tensor.nbytes))
         self._recent_bytes += tensor.nbytes
