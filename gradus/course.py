@@ -12,6 +12,7 @@ else:
     import tomli as tomllib
 
 FILE = "course.toml"
+PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class Course:
         """The file that a student edits."""
         return self.root / "exercises" / f"{topic}.py"
 
+    def source(self, topic: str) -> Path | None:
+        """The solution of a topic: this kit's own, else the installed kit's; None where there is neither."""
+        own = self.solution(topic)
+        if own.exists():
+            return own
+        installed = installed_kit()
+        if installed is None or topic not in installed.topics:
+            return None
+        path = installed.solution(topic)
+        return path if path.exists() else None
+
     @property
     def state(self) -> Path:
         """What gradus remembers between runs on this machine: last reports, hints shown, backups."""
@@ -49,6 +61,18 @@ class Course:
         raise CourseError(
             f"{self.root / FILE}: no topic {topic!r}. There are: {', '.join(self.topics)}."
         )
+
+
+def installed_kit() -> Course | None:
+    """The kit that came with this installation: the wheel's, or the checkout that gradus is run from.
+
+    Raises:
+        CourseError: If its `course.toml` is damaged.
+    """
+    for root in (PACKAGE / "kit", PACKAGE.parent):
+        if (root / FILE).is_file():
+            return load_course(root)
+    return None
 
 
 def find_course(start: Path | None = None) -> Course:
