@@ -213,11 +213,9 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, objec
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Points by topic and task, and what to do next."""
     if SESSION in config.stash and not hasattr(config, "workerinput"):
-        from gradus.grading.summary import write_earlier, write_summary
+        from gradus.grading.summary import write_summary
 
-        grading = config.stash[SESSION]
-        write_earlier(terminalreporter, grading.journal.finished())
-        write_summary(terminalreporter, grading.results.report())
+        write_summary(terminalreporter, config.stash[SESSION].results.report())
 
 
 @pytest.hookimpl(trylast=True)

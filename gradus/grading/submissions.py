@@ -63,6 +63,10 @@ class Submissions:
         """Whether this run grades exercises/ (and not a submission or a notebook)."""
         return self.config.getoption("--submission") is None and not self.given
 
+    def are_students_own(self) -> bool:
+        """Whether who wrote it waits for the result: a grade is taken with all checks."""
+        return self.config.getoption("--submission") is None
+
     def path_of(self, item: pytest.Item) -> Path:
         """What is graded: `--submission`, else the file in exercises/."""
         chosen: Path | None = self.config.getoption("--submission")
