@@ -14,6 +14,9 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}$", re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"^[ \t]*### ?(?:BEGIN|END) SOLUTION.*$", re.MULTILINE)
 _HINT = re.compile(r"^[ \t]*# HINT: (.+)$", re.MULTILINE)
+DIFFICULTIES = ("easy", "medium", "hard")
+# Directly below the first marker of a task.
+_EFFORT = re.compile(rf"(?<={BEGIN}\n)[ \t]*# TASK: (\d+) minutes, ({'|'.join(DIFFICULTIES)})\n")
 _CELL = re.compile(r"^# %%(?: \[(markdown)\])?([^\n]*)$", re.MULTILINE)
 PICTURE = (
     "picture"  # the tag of a cell that draws one, for readers of the notebook: it is never graded
@@ -44,6 +47,8 @@ class Task:
     source: str
     docstring: str
     hints: tuple[str, ...]
+    minutes: int | None = None  # for a student who has read the page
+    difficulty: str = ""  # one of DIFFICULTIES
 
 
 def split_cells(source: str, no_marks: Container[int] = ()) -> list[Cell]:
@@ -64,6 +69,11 @@ def split_cells(source: str, no_marks: Container[int] = ()) -> list[Cell]:
         for (start, number), end, kind in zip(starts, [*ends, len(source)], kinds, strict=True)
         if source[start:end].strip()
     ]
+
+
+def without_effort(source: str) -> str:
+    """The source of a topic or a task without the lines `# TASK: 10 minutes, easy`."""
+    return _EFFORT.sub("", source)
 
 
 def todo_line(task: str) -> str:
@@ -113,6 +123,12 @@ class Topic:
                 f"{self.path}: {begins} `{BEGIN}` but {len(spelled) - begins} `{END}`; "
                 "they must come in pairs and not be nested."
             )
+        for number, line in enumerate(_EFFORT.sub("\n", self.source).split("\n"), start=1):
+            if line.strip().startswith("# TASK:"):
+                raise TopicError(
+                    f"{self.path}:{number}: got {line.strip()!r}; write `# TASK: 10 minutes, easy` "
+                    f"({', '.join(DIFFICULTIES)}) once a task, directly below its first `{BEGIN}`."
+                )
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -144,11 +160,16 @@ class Topic:
             if name is not None:
                 node = ast.parse(cell.text).body[0]
                 assert isinstance(node, ast.FunctionDef | ast.ClassDef)
+                effort = _EFFORT.search(cell.text)
+                if effort and _EFFORT.search(cell.text, effort.end()):
+                    raise TopicError(f"{self.path}:{cell.line}: {name} has two lines `# TASK:`.")
                 found[name] = Task(
                     name,
                     cell.text.strip("\n") + "\n",
                     ast.get_docstring(node) or "",
                     tuple(_HINT.findall(cell.text)),
+                    int(effort[1]) if effort else None,
+                    effort[2] if effort else "",
                 )
         return found
 
