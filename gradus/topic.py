@@ -81,6 +81,10 @@ def todo_line(task: str) -> str:
     return f'raise NotImplementedError("TODO: {task}")'
 
 
+def _unanswered(task: str, text: str) -> str:
+    return _REGION.sub(rf"\g<1>{todo_line(task)}", text)
+
+
 @dataclass(frozen=True)
 class Topic:
     """A parsed solution file."""
@@ -199,13 +203,21 @@ class Topic:
             task = self.task_of(cell)
             text = cell.text
             if task is not None:
-                text = _REGION.sub(rf"\g<1>{todo_line(task)}", text)
+                text = _unanswered(task, text)
             parts += [self.source[at:start], text]
             at = start + len(cell.text)
         return _DRAWS.sub(_INSTEAD.format(name=self.name), "".join(parts) + self.source[at:])
 
     def _offset(self, cell: Cell) -> int:
         return sum(len(line) + 1 for line in self.source.split("\n")[: cell.line - 1])
+
+    def stub_of(self, task: str) -> str:
+        """One task as a student gets it.
+
+        Raises:
+            TopicError: If there is no such task.
+        """
+        return _unanswered(task, self.require(task).source)
 
     def with_answer(self, task: str, text: str) -> str:
         """The whole source with one task's function or class written anew.

@@ -5,6 +5,9 @@ import typer
 from gradus.cli import student  # first: the order of the commands in the help
 
 # isort: split
+from gradus.cli import tasks
+
+# isort: split
 from gradus.cli import authoring, classroom
 from gradus.cli.app import BAD_INPUT, BROKEN, app
 from gradus.errors import GradusError
@@ -12,7 +15,7 @@ from gradus.shown import continued
 
 INTERRUPTED = 130  # typer's exit code where a person has stopped it
 
-__all__ = ["app", "authoring", "classroom", "main", "student"]
+__all__ = ["app", "authoring", "classroom", "main", "student", "tasks"]
 
 
 def main() -> None:

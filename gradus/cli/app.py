@@ -1,9 +1,12 @@
 """What all of `gradus`'s commands share."""
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXIT_CODES = (
     "Exit codes: 0 all right; 1 not right yet (an answer is wrong, an export is stale, the doctor found "
@@ -27,7 +30,14 @@ TopicOrTask = Annotated[
 TopicName = Annotated[str, typer.Argument(metavar="TOPIC")]
 
 
-def console() -> Console:
+def styled(text: str, **style: object) -> str:
+    """A text in colours (`fg="green"`, `bold=True`) for `typer.echo`, which drops them in a pipe."""
+    return text if os.environ.get("NO_COLOR") else typer.style(text, **style)  # type: ignore[arg-type]
+
+
+def console() -> "Console":
     """Colours and the terminal's width; plain and wide when piped."""
+    from rich.console import Console
+
     out = Console(highlight=False, soft_wrap=False)
     return out if out.is_terminal else Console(highlight=False, width=160, no_color=True)

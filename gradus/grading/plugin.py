@@ -217,7 +217,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
         grading = config.stash[SESSION]
         write_earlier(terminalreporter, grading.journal.finished())
-        write_summary(terminalreporter, grading.results.report())
+        write_summary(terminalreporter, grading.results.report(), grading.results.notes)
 
 
 @pytest.hookimpl(trylast=True)

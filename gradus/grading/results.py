@@ -1,23 +1,25 @@
 """What the cases of one pytest run came to: kept as they come in, put together, written down."""
 
 import contextlib
-import datetime
 import importlib.metadata
 import platform
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from gradus.course import find_course
+from gradus.course import Course, find_course
 from gradus.errors import CourseError
 from gradus.grading import memory
 from gradus.grading.grader_file import read_checks, topic_of
 from gradus.grading.journal import Journal
+from gradus.grading.other_form import newer_form, words
 from gradus.grading.report import Case, Report, TopicResult, assemble
 from gradus.grading.report_file import to_json
+from gradus.grading.task_code import codes_in_file
 from gradus.submission.status import Problem, Status
 
 
@@ -29,6 +31,7 @@ class Results:
         self._cases: dict[str, dict[str, Case]] = {}  # grader file -> node id -> case
         self._problems: dict[str, list[Problem]] = {}
         self._about: dict[str, dict[str, Any]] = {}
+        self.notes: list[str] = []  # for the end of the run
         for nodeid, data in journal.finished():  # by an earlier process of this run, which was lost
             self.record(nodeid, data)
 
@@ -70,7 +73,7 @@ class Results:
             seed=self._seed,
             hidden=self._hidden,
             versions=versions(),
-            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            created=memory.now(),
         )
 
     def _teaching_order(self, topic: TopicResult) -> tuple[int, str]:
@@ -90,9 +93,20 @@ class Results:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(to_json(report) + "\n", encoding="utf-8")
         if own_work:
-            for grader in self._cases:
-                memory.remember(find_course(Path(grader).parent), report)
+            for course in dict.fromkeys(find_course(Path(grader).parent) for grader in self._cases):
+                self._remember(course, report)
         self._journal.end()
+
+    def _remember(self, course: Course, report: Report) -> None:
+        try:
+            graded = memory.remember(course, report)
+        except OSError as error:
+            self.notes.append(memory.not_kept(course, error))
+            return
+        for topic, path in graded.items():
+            tasks = [task.name for task in report.topic(topic).tasks]
+            other = newer_form(course, topic, path, partial(codes_in_file, tasks=tasks))
+            self.notes += [words(course, other)] if other is not None else []
 
 
 def versions() -> dict[str, str]:

@@ -26,8 +26,9 @@ def hints_of(course: Course, topic: str) -> dict[str, tuple[str, ...]]:
     Raises:
         TopicError: If this copy of the kit has neither the solution nor handed-out hints.
     """
-    if course.solution(topic).exists():
-        return {name: task.hints for name, task in Topic.load(course.solution(topic)).tasks.items()}
+    source = course.source(topic)
+    if source is not None:
+        return {name: task.hints for name, task in Topic.load(source).tasks.items()}
     path = course.root / HANDED_OUT
     try:
         tasks = json.loads(path.read_text(encoding="utf-8"))[topic]
