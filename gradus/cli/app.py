@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gradus.cli.completion import targets, topics
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,8 +27,13 @@ app = typer.Typer(
 
 TopicOrTask = Annotated[
     list[str],
-    typer.Argument(metavar="TOPIC[.TASK]", help="cnn, cnn.conv2d, conv2d or exercises/cnn.py."),
+    typer.Argument(
+        metavar="TOPIC[.TASK]",
+        help="cnn, cnn.conv2d, conv2d or exercises/cnn.py.",
+        autocompletion=targets,
+    ),
 ]
+OneTopic = Annotated[str | None, typer.Argument(metavar="[TOPIC]", autocompletion=topics)]
 TopicName = Annotated[str, typer.Argument(metavar="TOPIC")]
 
 

@@ -59,14 +59,15 @@ def check(
     from gradus.engine import one_thread
     from gradus.engine.apart import grade_apart
     from gradus.grading.devices import problem
-    from gradus.student.targets import find_target
+    from gradus.student.targets import find_target, own_file
     from gradus.submission.status import Status
 
     one_thread()
     course = find_course()
     topic, task = find_target(course, target)
     tasks = [task] if task else []
-    where = submission.resolve() if submission else None
+    named = own_file(course, target[0])  # a notebook too
+    where = submission.resolve() if submission else named
     devices = [chosen.value for chosen in device or ()]
     if lacking := problem(devices):
         raise GradusError(lacking)
@@ -96,6 +97,8 @@ def hint(
     for number, text in enumerate(hints.shown, start=1):
         newest = number == len(hints.shown)
         typer.echo(styled(f"{number} of {hints.total}: {text}", bold=newest, dim=not newest))
+    if hints.note:
+        typer.echo(hints.note)
     if len(hints.shown) == hints.total:
         typer.echo(styled("That was the last hint.", dim=True))
 

@@ -4,14 +4,13 @@ from typing import Annotated
 
 import typer
 
-from gradus.cli.app import TopicOrTask, app, console, styled
+from gradus.cli.app import OneTopic, TopicOrTask, app, console, styled
+from gradus.cli.completion import topics
 from gradus.course import find_course
 
 
 @app.command("list", rich_help_panel="For students")
-def list_tasks(
-    topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]")] = None,
-) -> None:
+def list_tasks(topic: OneTopic = None) -> None:
     """All tasks: what is done, points, minutes and difficulty."""
     from gradus.cli.shown import tasks
     from gradus.student.progress import progress
@@ -37,7 +36,7 @@ def reset(
     topic, task = find_target(course, target)
     named = own_file(course, target[0])
     notebook = notebook or (named is not None and named.suffix == NOTEBOOK)
-    form = form_of(course, topic, notebook=notebook)
+    form = form_of(course, topic, task, notebook=notebook)
     done = reset_task(course, topic, task, form) if task else reset_topic(course, topic, form)
     what = f"{task} in " if task else ""
     typer.echo(f"{what}{done.file.relative_to(course.root).as_posix()} is as it was at the start.")
@@ -56,7 +55,9 @@ def reset(
 
 @app.command(rich_help_panel="For students")
 def restore(
-    wanted: Annotated[str | None, typer.Argument(metavar="[TOPIC | FILE]")] = None,
+    wanted: Annotated[
+        str | None, typer.Argument(metavar="[TOPIC | FILE]", autocompletion=topics)
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Only show what is kept.")] = False,
 ) -> None:
     """Bring your newest backup back; what is there now is kept, so that it can be undone."""

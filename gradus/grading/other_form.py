@@ -31,4 +31,4 @@ def newer_form(
 def words(course: Course, other: Path) -> str:
     """One line for the student about such a file."""
     shown = other.relative_to(course.root).as_posix()
-    return f"{shown} is newer, with other answers; to grade it: gradus check {shown}"
+    return f"the newer file has other answers: gradus check {shown}"

@@ -19,7 +19,7 @@ class State(str, Enum):
     """How far a task is."""
 
     DONE = "done"
-    PART = "part"  # checked, and not all points
+    PART = "tried"  # checked, and not all points
     EDITED = "edited"  # since its last check, or it was never checked
     OPEN = "not tried"  # the stub is still there
 

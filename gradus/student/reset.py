@@ -28,10 +28,15 @@ class Reset:
     note: str = ""  # what the student should know besides
 
 
-def form_of(course: Course, topic: str, *, notebook: bool) -> str:
-    """The form that is meant: the notebook where it is asked for, or where there is no module."""
-    there = {path.suffix for path in course.forms(topic)}
-    return NOTEBOOK if notebook or there == {NOTEBOOK} else MODULE
+def form_of(course: Course, topic: str, task: str | None, *, notebook: bool) -> str:
+    """The form that is meant: the module, but where the notebook is asked for, or nothing else can be.
+
+    A module that is gone comes back by a reset of the whole topic, unless notebooks are all that is handed out.
+    """
+    there = course.forms(topic)
+    alone = [path.suffix for path in there] == [NOTEBOOK]
+    handed_out = alone and there[0].parent == course.root
+    return NOTEBOOK if notebook or handed_out or (alone and task is not None) else MODULE
 
 
 def reset_topic(course: Course, topic: str, form: str) -> Reset:
