@@ -34,6 +34,16 @@ class Course:
         """The file that a student edits."""
         return self.root / "exercises" / f"{topic}.py"
 
+    def forms(self, topic: str) -> tuple[Path, ...]:
+        """The files that a student works in and that are there: the module, then the notebook.
+
+        Without exercises/, as nbgrader releases a course, they lie in its root.
+        """
+        rooms = self.root / "exercises", self.root
+        folder = rooms[0] if rooms[0].is_dir() else rooms[1]
+        files = (folder / f"{topic}{ending}" for ending in (".py", ".ipynb"))
+        return tuple(path for path in files if path.is_file())
+
     def source(self, topic: str) -> Path | None:
         """The solution of a topic: this kit's own, else the installed kit's; None where there is neither."""
         own = self.solution(topic)
@@ -47,7 +57,7 @@ class Course:
 
     @property
     def state(self) -> Path:
-        """What gradus remembers between runs on this machine: last reports, hints shown, backups."""
+        """What gradus remembers between runs on this machine: results, hints shown, backups."""
         return self.root / ".gradus"
 
     def require(self, topic: str) -> str:

@@ -14,6 +14,9 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}$", re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"^[ \t]*### ?(?:BEGIN|END) SOLUTION.*$", re.MULTILINE)
 _HINT = re.compile(r"^[ \t]*# HINT: (.+)$", re.MULTILINE)
+DIFFICULTIES = ("easy", "medium", "hard")
+# Directly below the first marker of a task.
+_EFFORT = re.compile(rf"(?<={BEGIN}\n)[ \t]*# TASK: (\d+) minutes, ({'|'.join(DIFFICULTIES)})\n")
 _CELL = re.compile(r"^# %%(?: \[(markdown)\])?([^\n]*)$", re.MULTILINE)
 PICTURE = (
     "picture"  # the tag of a cell that draws one, for readers of the notebook: it is never graded
@@ -44,6 +47,8 @@ class Task:
     source: str
     docstring: str
     hints: tuple[str, ...]
+    minutes: int | None = None  # for a student who has read the page
+    difficulty: str = ""  # one of DIFFICULTIES
 
 
 def split_cells(source: str, no_marks: Container[int] = ()) -> list[Cell]:
@@ -66,9 +71,18 @@ def split_cells(source: str, no_marks: Container[int] = ()) -> list[Cell]:
     ]
 
 
+def without_effort(source: str) -> str:
+    """The source of a topic or a task without the lines `# TASK: 10 minutes, easy`."""
+    return _EFFORT.sub("", source)
+
+
 def todo_line(task: str) -> str:
     """The line that stands where the student's answer goes."""
     return f'raise NotImplementedError("TODO: {task}")'
+
+
+def _unanswered(task: str, text: str) -> str:
+    return _REGION.sub(rf"\g<1>{todo_line(task)}", text)
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,12 @@ class Topic:
                 f"{self.path}: {begins} `{BEGIN}` but {len(spelled) - begins} `{END}`; "
                 "they must come in pairs and not be nested."
             )
+        for number, line in enumerate(_EFFORT.sub("\n", self.source).split("\n"), start=1):
+            if line.strip().startswith("# TASK:"):
+                raise TopicError(
+                    f"{self.path}:{number}: got {line.strip()!r}; write `# TASK: 10 minutes, easy` "
+                    f"({', '.join(DIFFICULTIES)}) once a task, directly below its first `{BEGIN}`."
+                )
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -144,11 +164,16 @@ class Topic:
             if name is not None:
                 node = ast.parse(cell.text).body[0]
                 assert isinstance(node, ast.FunctionDef | ast.ClassDef)
+                effort = _EFFORT.search(cell.text)
+                if effort and _EFFORT.search(cell.text, effort.end()):
+                    raise TopicError(f"{self.path}:{cell.line}: {name} has two lines `# TASK:`.")
                 found[name] = Task(
                     name,
                     cell.text.strip("\n") + "\n",
                     ast.get_docstring(node) or "",
                     tuple(_HINT.findall(cell.text)),
+                    int(effort[1]) if effort else None,
+                    effort[2] if effort else "",
                 )
         return found
 
@@ -178,13 +203,21 @@ class Topic:
             task = self.task_of(cell)
             text = cell.text
             if task is not None:
-                text = _REGION.sub(rf"\g<1>{todo_line(task)}", text)
+                text = _unanswered(task, text)
             parts += [self.source[at:start], text]
             at = start + len(cell.text)
         return _DRAWS.sub(_INSTEAD.format(name=self.name), "".join(parts) + self.source[at:])
 
     def _offset(self, cell: Cell) -> int:
         return sum(len(line) + 1 for line in self.source.split("\n")[: cell.line - 1])
+
+    def stub_of(self, task: str) -> str:
+        """One task as a student gets it.
+
+        Raises:
+            TopicError: If there is no such task.
+        """
+        return _unanswered(task, self.require(task).source)
 
     def with_answer(self, task: str, text: str) -> str:
         """The whole source with one task's function or class written anew.

@@ -174,6 +174,7 @@ def gradient(
         ValueError: `f` does not return one number (a tensor with one element).
     """
     ### BEGIN SOLUTION
+    # TASK: 20 minutes, medium
     # HINT: Give f leaves of your own, one for each input, not the caller's tensors.
     leaves = [x.detach().requires_grad_() for x in inputs]
     with torch.enable_grad():
@@ -248,6 +249,7 @@ def vjp(
     `gradient`, nothing else changes, `x` need not be a leaf, and `torch.no_grad()` does not matter.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     leaf = x.detach().requires_grad_()
     with torch.enable_grad():
         y = f(leaf)
@@ -317,6 +319,7 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, " n"]) -> Float[Ten
     `torch.no_grad()` does not matter.
     """
     ### BEGIN SOLUTION
+    # TASK: 20 minutes, medium
     leaf = x.detach().requires_grad_()
     with torch.enable_grad():
         # HINT: Take the outputs apart into single numbers. Each has a gradient of its own.
@@ -396,6 +399,7 @@ def hessian_vector_product(
     Source: B. A. Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6, 1994.
     """
     ### BEGIN SOLUTION
+    # TASK: 25 minutes, hard
     leaf = x.detach().requires_grad_()
     with torch.enable_grad():
         value = f(leaf)
@@ -489,6 +493,7 @@ def accumulate(
     `requires_grad` stay as they are.
     """
     ### BEGIN SOLUTION
+    # TASK: 20 minutes, medium
     # HINT: Begin with a clean sheet, for those parameters only that require grad.
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trained:
@@ -574,6 +579,7 @@ def straight_through_round(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"
     stochastic neurons for conditional computation, arXiv 1308.3432, 2013.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, medium
     # HINT: What is missing from x to its rounded value? That difference is to be a constant.
     correction = x.round() - x
     # HINT: x itself must stay on the graph: only what you add to it is detached.
@@ -653,6 +659,7 @@ class ClippedExp(torch.autograd.Function):
     def forward(ctx: Any, x: Float[Tensor, "*shape"], limit: float) -> Float[Tensor, "*shape"]:
         """Give exp(min(x, limit)), and store in `ctx` what `backward` needs."""
         ### BEGIN SOLUTION
+        # TASK: 20 minutes, medium
         # HINT: `x.clamp(max=limit)` is min(x, limit). Clip first: exp of a large number is inf.
         y = x.clamp(max=limit).exp()
         # HINT: `backward` needs two things: the slope e^x, and where x was not above the limit.
@@ -754,6 +761,7 @@ def gradient_descent(
     requires grad or not. No other tensor's `.grad` changes.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     x, history = x0.detach().clone(), []
     for _ in range(steps):
         # HINT: A fresh leaf in every step: then each step has a small graph of its own.
@@ -828,6 +836,7 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
     it had on entering. Gradients still flow through the module to its input.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: A list of pairs (parameter, its setting) remembers each one's own.
     before = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     try:

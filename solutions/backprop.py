@@ -96,6 +96,7 @@ def numerical_gradient(
     any memory layout. It stays bit-equal, also when `f` raises.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: Do not touch the caller's tensor at all: `x + nudge` and `x - nudge` are new tensors.
     x = x.detach()
     gradient = x.new_zeros(x.numel())
@@ -145,6 +146,7 @@ def linear_forward(
 ) -> Float[Tensor, "b o"]:
     """Compute `o` outputs for each row of `x`: weights times inputs, plus bias."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: Write the shapes side by side: (b, i) times which shape gives (b, o)?
     # HINT: `w.T` has shape (i, o). The bias broadcasts over the rows by itself.
     return x @ w.T + b  # (b, o)
@@ -194,6 +196,7 @@ def linear_backward(
 ) -> tuple[Float[Tensor, "b i"], Float[Tensor, "o i"], Float[Tensor, " o"]]:
     """Carry `grad` back through a linear layer to input, weight and bias: `(dx, dw, db)`."""
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: Each gradient has the shape of its tensor. Only one way of multiplying gives that shape.
     # HINT: `dw` sums over the batch, so the batch must stand in the middle: (o, b) @ (b, i).
     dx = grad @ w  # (b, i)
@@ -242,6 +245,7 @@ def sigmoid_backward(
 ) -> Float[Tensor, "*shape"]:
     """Carry `grad` back through a sigmoid, given the sigmoid's output `out`."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: The answer is always: upstream gradient times local slope.
     # HINT: Write the slope with the output s alone: s * (1 - s). Which argument is s?
     return grad * out * (1 - out)
@@ -281,6 +285,7 @@ def relu_backward(
 ) -> Float[Tensor, "*shape"]:
     """Carry `grad` back through a ReLU, given the ReLU's input `x`; the slope at 0 is 0."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: A comparison gives a mask of True and False. In a product they count as 1 and 0.
     # HINT: The mask asks whether the *input* was above 0. Is 0 itself above 0?
     return grad * (x > 0)
@@ -316,6 +321,7 @@ def tanh_backward(
 ) -> Float[Tensor, "*shape"]:
     """Carry `grad` back through a tanh, given the tanh's output `out`."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: Upstream gradient times local slope, once more.
     # HINT: The slope is 1 minus the square of the output.
     return grad * (1 - out.square())
@@ -355,6 +361,7 @@ def mse_loss(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "*shape"]]:
     """Return the mean squared error over all elements (0-dim) and its gradient for `pred`."""
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: Keep the difference `pred - target`. Both answers are made of it.
     difference = pred - target
     loss = difference.square().mean()
@@ -424,6 +431,7 @@ def softmax_cross_entropy(
     `target` holds class numbers. Both answers stay finite and exact for logits around ±1000.
     """
     ### BEGIN SOLUTION
+    # TASK: 25 minutes, hard
     # HINT: First take away each row's largest score. `keepdim=True` gives (b, 1), which broadcasts.
     shifted = logits - logits.amax(dim=1, keepdim=True)
     # HINT: Never take the log of a probability: log p = shifted - log(sum of exp(shifted)).
@@ -489,6 +497,7 @@ def batchnorm_forward(
     Source: Ioffe and Szegedy, 2015, algorithm 1.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: The batch is axis 0, so every mean is taken along `dim=0` and has shape (f,).
     centred = x - x.mean(dim=0)
     # HINT: Biased variance: the plain mean of the centred values' squares. Then eps, then the root.
@@ -560,6 +569,7 @@ def batchnorm_backward(
 ) -> tuple[Float[Tensor, "b f"], Float[Tensor, " f"], Float[Tensor, " f"]]:
     """Carry `grad` back through the forward call that made `cache`: `(dx, dgamma, dbeta)`."""
     ### BEGIN SOLUTION
+    # TASK: 35 minutes, hard
     # HINT: gamma and beta act on every row, so their gradients are sums over the rows.
     normalized, gamma, std = cache
     dgamma = (grad * normalized).sum(dim=0)  # (f,)
@@ -651,6 +661,7 @@ class TwoLayerPerceptron:
 
     def __init__(self, inputs: int, hidden: int, outputs: int, gen: torch.Generator) -> None:
         ### BEGIN SOLUTION
+        # TASK: 35 minutes, hard
         # HINT: Random, not zero: `torch.randn(hidden, inputs, generator=gen, device=gen.device)`.
         self.w1 = torch.randn(hidden, inputs, generator=gen, device=gen.device)
         self.b1 = torch.randn(hidden, generator=gen, device=gen.device)

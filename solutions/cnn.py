@@ -90,6 +90,7 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
         ValueError: the (dilated) kernel is longer than the padded axis.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: Three cells that stand 2 apart reach over 5 cells: count the gaps, not the cells.
     span = dilation * (kernel - 1) + 1
     room = size + 2 * padding
@@ -138,6 +139,7 @@ def pad2d(
     The same number of rows goes above and below, the same number of columns left and right.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     ph, pw = as_pair(padding)
     # HINT: Take the shape apart: `*batch, h, w = x.shape` works for any number of leading axes.
     *batch, h, w = x.shape
@@ -215,6 +217,7 @@ def conv2d(
     zeros, and gradients flow to `x`, `w` and `b`. Uses none of torch's convolutions.
     """
     ### BEGIN SOLUTION
+    # TASK: 30 minutes, hard
     sh, sw = as_pair(stride)
     kh, kw = w.shape[-2:]
 
@@ -266,6 +269,7 @@ def max_pool2d(
     `stride` None means: as large as the kernel. `padding` is at most half the kernel.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     kh, kw = as_pair(kernel)
     sh, sw = as_pair(kernel if stride is None else stride)
     ph, pw = as_pair(padding)
@@ -338,6 +342,7 @@ def conv2d_backward(
     Each has the shape of what it belongs to. Pixels that no window reaches have gradient 0.
     """
     ### BEGIN SOLUTION
+    # TASK: 40 minutes, hard
     out_h, out_w = grad.shape[-2:]
     h, width = x.shape[-2:]
     kh, kw = w.shape[-2:]
@@ -406,6 +411,7 @@ class ConvNet(nn.Module):
     def __init__(self, in_channels: int, classes: int) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 15 minutes, medium
         # HINT: `nn.Conv2d(in_channels, 16, kernel_size=3, padding=1)` keeps the size.
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, 16, kernel_size=3, padding=1),
@@ -489,6 +495,7 @@ def feature_maps(
     `layer_name` is a dotted name as in `model.named_modules()`.
     """
     ### BEGIN SOLUTION
+    # TASK: 20 minutes, medium
     captured = {}
 
     def keep(module, inputs, output):
@@ -560,6 +567,7 @@ def train_cnn(
     floats. The model stays on `device`; parameters that do not require grad stay as they are.
     """
     ### BEGIN SOLUTION
+    # TASK: 20 minutes, medium
     model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
 

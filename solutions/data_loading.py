@@ -124,6 +124,7 @@ class TableDataset(Dataset):
         target_transform: Callable | None = None,
     ) -> None:
         ### BEGIN SOLUTION
+        # TASK: 15 minutes, easy
         # HINT: `len` works on tensors, arrays and lists alike. Compare before you store.
         if len(x) != len(y):
             raise ValueError(f"x has {len(x)} rows, y has {len(y)} targets")
@@ -272,6 +273,7 @@ class ImageCSVDataset(Dataset):
 
     def __init__(self, folder: str | Path, transform: Callable | None = None) -> None:
         ### BEGIN SOLUTION
+        # TASK: 25 minutes, medium
         self.transform = transform
         # HINT: `Path(folder) / name` joins a folder and a name, also one such as "more/dog.png".
         # HINT: `csv.DictReader(file)` gives one dictionary per line, with the keys file and label.
@@ -347,6 +349,7 @@ class OneHot:
 
     def __init__(self, num_classes: int) -> None:
         ### BEGIN SOLUTION
+        # TASK: 10 minutes, easy
         self.num_classes = num_classes
         ### END SOLUTION
 
@@ -406,6 +409,7 @@ class Normalize:
 
     def __init__(self, mean: Sequence[float] | Tensor, std: Sequence[float] | Tensor) -> None:
         ### BEGIN SOLUTION
+        # TASK: 10 minutes, easy
         # HINT: `torch.as_tensor` takes lists, tuples and tensors. float64 loses nothing.
         self.mean = torch.as_tensor(mean, dtype=torch.float64)
         self.std = torch.as_tensor(std, dtype=torch.float64)
@@ -525,6 +529,7 @@ class RandomShift:
 
     def __init__(self, max_shift: int, gen: torch.Generator) -> None:
         ### BEGIN SOLUTION
+        # TASK: 20 minutes, medium
         self.max_shift = max_shift
         self.gen = gen
         ### END SOLUTION
@@ -620,6 +625,7 @@ def channel_statistics(loader: Iterable) -> tuple[Float[Tensor, " c"], Float[Ten
     variances" (1979).
     """
     ### BEGIN SOLUTION
+    # TASK: 25 minutes, hard
     count, mean, squares = 0, 0.0, 0.0
     for batch in loader:
         images = batch[0] if isinstance(batch, tuple | list) else batch
@@ -714,6 +720,7 @@ def pad_collate(
     label is a number or a tensor that holds one. Lengths and labels are int64.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     sequences, labels = zip(*batch, strict=True)
     padded = pad_sequence(list(sequences), batch_first=True)  # (b, t)
     # HINT: The length of each sequence before it was filled: `len` of each, as a list.
@@ -758,6 +765,7 @@ def pad_collate(
 def num_batches(n: int, batch_size: int, drop_last: bool) -> int:
     """Count the batches of `n` items, in whole numbers; a short last one counts unless dropped."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: `n // batch_size` counts the full batches. That is all, if the short one is dropped.
     if drop_last:
         return n // batch_size
@@ -837,6 +845,7 @@ class BalancedBatchSampler(Sampler):
         self, labels: Tensor | np.ndarray | list, batch_size: int, gen: torch.Generator
     ) -> None:
         ### BEGIN SOLUTION
+        # TASK: 30 minutes, hard
         labels = torch.as_tensor(labels)
         # HINT: One tensor of item numbers for each class, in a list. Nothing is random yet.
         self.groups = [(labels == label).nonzero().flatten() for label in labels.unique()]
@@ -971,6 +980,7 @@ def make_loaders(
     no item is dropped.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: `int(fraction * len(dataset))` rounds down. The third size is what the others leave over.
     n = len(dataset)
     n_train, n_val = int(fractions[0] * n), int(fractions[1] * n)

@@ -104,6 +104,7 @@ def pick_device(prefer: torch.device | str | None = None) -> torch.device:
         RuntimeError: the wish cannot be had on this machine, or is no device at all.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     cuda_count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     has_mps = torch.backends.mps.is_available()
 
@@ -167,6 +168,7 @@ def move(batch: Any, device: torch.device | str) -> Any:
     Containers come back as new ones of the same types; whatever is no tensor comes back as it is.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: `isinstance(batch, Tensor)`: that is the end of the walk, and the only place with `.to`.
     if isinstance(batch, Tensor):
         return batch.to(device)
@@ -253,6 +255,7 @@ class SinusoidalEncoding(nn.Module):
     def __init__(self, length: int, width: int) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 20 minutes, medium
         # HINT: A column of positions times a row of `width / 2` frequencies gives all angles at once.
         positions = torch.arange(length)[:, None]
         frequencies = 10000.0 ** (-torch.arange(0, width, 2) / width)
@@ -323,6 +326,7 @@ class MaskedMeanPool(nn.Module):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b d"]:
         ### BEGIN SOLUTION
+        # TASK: 15 minutes, medium
         # HINT: A fresh tensor needs `device=x.device`; then the comparison of the handout works.
         positions = torch.arange(x.shape[1], device=x.device)
         is_padding = positions >= lengths[:, None]  # (b, t)
@@ -413,6 +417,7 @@ def train_step(
     scaler the forward pass runs under autocast and the gradients are scaled; without, neither.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     x, y = (part.to(device) for part in batch)
     optimizer.zero_grad()
 
@@ -479,6 +484,7 @@ def accumulated_step(
     batch. One batch at a time goes through the model: together they need not fit into memory.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: N is needed before the first backward pass: count the samples of all batches first.
     samples = sum(len(x) for x, _ in batches)
 
@@ -528,6 +534,7 @@ def load_anywhere(path: str | Path, device: torch.device | str) -> Any:
     Only tensors and plain data are taken: a file with anything else raises, and runs nothing.
     """
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: One call of `torch.load` is enough; it needs two more arguments than the path.
     # HINT: `map_location` says where the tensors go, `weights_only` what the file may hold.
     return torch.load(path, map_location=device, weights_only=True)
@@ -580,6 +587,7 @@ def measure(fn: Callable[[], Any], device: torch.device | str) -> float:
     On CUDA the device is waited for before the clock starts and before it stops; on the CPU never.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: `torch.device(device).type` is "cuda" for "cuda", "cuda:1" and a torch.device alike.
     on_cuda = torch.device(device).type == "cuda"
 
@@ -639,6 +647,7 @@ def replicate_forward(
     is. There may be any number of rows, also none, or fewer than devices.
     """
     ### BEGIN SOLUTION
+    # TASK: 20 minutes, medium
     # HINT: `tensor_split` cuts, also into empty parts, so every device gets exactly one.
     parts = x.tensor_split(len(devices))
 

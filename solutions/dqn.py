@@ -185,6 +185,7 @@ class ReplayBuffer:
 
     def __init__(self, capacity: int, observation_shape: tuple[int, ...]) -> None:
         ### BEGIN SOLUTION
+        # TASK: 30 minutes, medium
         self.capacity = capacity
         self.pushed = 0  # how many transitions ever came, overwritten ones too
 
@@ -285,6 +286,7 @@ def epsilon(step: int, start: float, end: float, decay: int) -> float:
     `step` counts from 0. `end` may also be above `start`. `decay` 0: `end` from step 0 on.
     """
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: First the easy part: what is the answer once the line is over (or was never there)?
     if step >= decay:
         return end
@@ -323,6 +325,7 @@ class QNetwork(nn.Module):
     def __init__(self, observations: int, actions: int, hidden: int = 64) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 10 minutes, easy
         # HINT: `nn.Sequential` takes the layers in order: linear, ReLU, linear, ReLU, ...
         # HINT: ... and a last linear layer from `hidden` to `actions`, with nothing behind it.
         self.layers = nn.Sequential(
@@ -397,6 +400,7 @@ def select_action(
     gets its mode back.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     parameter = next(q.parameters())
     # HINT: `tensor[None]` puts an axis of length 1 in front: a batch of one.
     batch = torch.as_tensor(observation, dtype=parameter.dtype, device=parameter.device)[None]
@@ -481,6 +485,7 @@ def td_targets(
     Detached, in the dtype of the inputs, which stay as they are (Watkins and Dayan, 1992).
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: `amax(1)` is the largest value of each row: actions are axis 1, the batch is axis 0.
     best = next_q.amax(1)  # (b,)
     # HINT: `~terminated` is 1 where the game went on and 0 where it was over.
@@ -541,6 +546,7 @@ def double_dqn_targets(
     Detached, in the dtype of the inputs, which stay as they are (van Hasselt, Guez, Silver, 2016).
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: `argmax(1, keepdim=True)` has the shape (b, 1) that `gather` wants.
     choice = next_q_online.argmax(1, keepdim=True)  # (b, 1)
     # HINT: From here on it is the formula of `td_targets`, with another value in place of the best.
@@ -605,6 +611,7 @@ def dqn_loss(
     nothing about `target_q` changes, and no gradient goes into it (Mnih and others, 2015).
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: `batch["action"][:, None]` has the shape (b, 1) that picks one value per row.
     values = q(batch["observation"])  # (b, a)
     estimate = values.gather(1, batch["action"][:, None]).squeeze(1)  # (b,)
@@ -667,6 +674,7 @@ def soft_update(target: nn.Module, online: nn.Module, tau: float) -> None:
     (Lillicrap and others, 2016).
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     with torch.no_grad():
         # HINT: `zip(target.parameters(), online.parameters())` walks through both at once.
         for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
@@ -778,6 +786,7 @@ def train_dqn(
         hidden: Width of the network's hidden layers.
     """
     ### BEGIN SOLUTION
+    # TASK: 40 minutes, hard
     observation_shape = env.observation_space.shape
     q = QNetwork(observation_shape[0], int(env.action_space.n), hidden).to(gen.device)
     # HINT: The target network starts as a copy of its own, not as another name for q.

@@ -160,6 +160,7 @@ def input_gradient(
     `torch.no_grad()` too.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: A copy of x that is cut from its history may require grad without x noticing it.
     leaf = x.detach().clone().requires_grad_()
 
@@ -248,6 +249,7 @@ def fgsm(
     are left as they were. Goodfellow, Shlens and Szegedy (2015), section 4.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: Task 1 gives the gradient; which loss is it? `F.cross_entropy` itself can be passed on.
     gradient = input_gradient(model, F.cross_entropy, x, y)
     # HINT: `detach` cuts x from its history, so that the result is cut from it as well.
@@ -285,6 +287,7 @@ def targeted_fgsm(
     they were.
     """
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: The same gradient as in `fgsm`, with the target in the place of the right class.
     gradient = input_gradient(model, F.cross_entropy, x, target)
     # HINT: Down means against the gradient: minus.
@@ -398,6 +401,7 @@ def pgd(
     section 2.
     """
     ### BEGIN SOLUTION
+    # TASK: 25 minutes, hard
     x = x.detach()
     start = x
     if gen is not None:
@@ -480,6 +484,7 @@ def fgsm_normalized(
     `mean` and `std` are left as they were.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     x = x.detach()
     # HINT: Both need the shape (c, 1, 1), and the dtype and the device of x.
     mean = torch.as_tensor(mean, dtype=x.dtype, device=x.device).reshape(-1, 1, 1)
@@ -545,6 +550,7 @@ def robust_accuracy(
         ValueError: the loader gives no sample.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     right, samples = 0, 0
     # HINT: `keeping_modes(model)` around the whole loop, `model.eval()` before it begins.
     with keeping_modes(model):
@@ -626,6 +632,7 @@ def adversarial_step(
     their `.grad` is the gradient of this loss alone. The images are left as they were.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: Attack first, with `fgsm`: it leaves no trace in the model that you had to clean up.
     adversarial = fgsm(model, x, y, eps)
 

@@ -139,6 +139,7 @@ class Generator(nn.Module):
     def __init__(self, latent: int, outputs: int, hidden: int = 64) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 10 minutes, easy
         # HINT: `draw_noise` needs to know how long a row of noise is: it reads `generator.latent`.
         self.latent = latent
         # HINT: `nn.Sequential` chains layers: Linear, Tanh, Linear, Tanh, Linear.
@@ -199,6 +200,7 @@ class Discriminator(nn.Module):
     def __init__(self, inputs: int, hidden: int = 64) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 10 minutes, easy
         # HINT: The same plan as the generator: Linear, Tanh, Linear, Tanh, Linear.
         # HINT: The last layer gives a single number for each sample: `nn.Linear(hidden, 1)`.
         self.layers = nn.Sequential(
@@ -306,6 +308,7 @@ def discriminator_loss(
     Source: I. Goodfellow and others, "Generative Adversarial Nets" (NeurIPS 2014).
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: softplus(-l) is -log(sigmoid(l)); softplus(l) is -log(1 - sigmoid(l)). Which is for real?
     # HINT: Take the mean of each part first, then add.
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
@@ -372,6 +375,7 @@ def generator_loss(fake_logits: Float[Tensor, "..."]) -> Float[Tensor, ""]:
     Source: I. Goodfellow and others, "Generative Adversarial Nets" (NeurIPS 2014), section 3.
     """
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: For the forger, "right" means: the detective calls the forgery real.
     # HINT: It is the real samples' part of `discriminator_loss`, with forged logits in it.
     return F.softplus(-fake_logits).mean()
@@ -431,6 +435,7 @@ def discriminator_step(
     whatever their `.grad` holds, stay as they are.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: Nothing that happens under `torch.no_grad()` gets into the graph.
     with torch.no_grad():
         fake = generator(draw_noise(generator, len(real), gen))
@@ -492,6 +497,7 @@ def generator_step(
     and their `requires_grad`.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: No `detach` and no `no_grad` here: the gradient runs through both networks.
     fake = generator(draw_noise(generator, batch, gen))
 
@@ -600,6 +606,7 @@ def gradient_penalty(
     Source: I. Gulrajani and others, "Improved Training of Wasserstein GANs" (NeurIPS 2017).
     """
     ### BEGIN SOLUTION
+    # TASK: 25 minutes, hard
     # HINT: One number per sample, with as many axes as the samples have: (b, 1) or (b, 1, 1, 1).
     alpha = torch.rand(len(real), generator=gen, device=gen.device, dtype=real.dtype)
     alpha = alpha.to(real.device).reshape(-1, *[1] * (real.ndim - 1))  # (b, 1, ..., 1)
@@ -657,6 +664,7 @@ def sample(generator: nn.Module, n: int, gen: torch.Generator) -> Float[Tensor, 
     generator raises an error; the error goes on to the caller.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: A dict {module: module.training} over `generator.modules()` remembers every flag.
     modes = {module: module.training for module in generator.modules()}
     generator.eval()
@@ -749,6 +757,7 @@ def train_gan(
     from before its network's step. Both networks are trained in training mode.
     """
     ### BEGIN SOLUTION
+    # TASK: 25 minutes, medium
     # HINT: Two optimizers, made once: each knows the parameters of its own network only.
     betas = (0.5, 0.999)
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=lr, betas=betas)

@@ -91,6 +91,7 @@ def rnn_cell(
     Weights have the shapes of `nn.RNNCell` (J. Elman, "Finding Structure in Time", 1990).
     """
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: Two calls of `F.linear`: one for the word, one for the memory. Which goes with which?
     # HINT: Add the two, biases and all, and only then squeeze the sum, with `torch.tanh`.
     return torch.tanh(F.linear(x, w_ih, b_ih) + F.linear(h, w_hh, b_hh))
@@ -235,6 +236,7 @@ def lstm_cell(
     others, 2000).
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: First all four sums at once, as in rnn_cell but without the tanh: shape (b, 4 * d).
     sums = F.linear(x, w_ih, b_ih) + F.linear(h, w_hh, b_hh)  # (b, 4 * d)
     i, f, g, o = sums.chunk(4, dim=1)  # (b, d) each
@@ -299,6 +301,7 @@ def gru_cell(
     Representations using RNN Encoder-Decoder", 2014).
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: Two `F.linear`, each cut into three with `chunk(3, dim=1)`, and not yet added.
     x_r, x_z, x_n = F.linear(x, w_ih, b_ih).chunk(3, dim=1)  # (b, d) each
     h_r, h_z, h_n = F.linear(h, w_hh, b_hh).chunk(3, dim=1)
@@ -388,6 +391,7 @@ class LSTM(nn.Module):
     def __init__(self, inputs: int, hidden: int, layers: int = 1) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 40 minutes, hard
         self.hidden, self.layers = hidden, layers
         bound = hidden**-0.5
         for layer in range(layers):
@@ -481,6 +485,7 @@ def build_vocabulary(texts: list[str], min_count: int = 1) -> dict[str, int]:
     are equally frequent, the one that appears first comes first.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: `Counter(words)` counts; and like every dict it keeps the order of first appearance.
     counts = Counter(word for text in texts for word in text.split())
     # HINT: `most_common()` sorts by count and leaves equals in their order.
@@ -507,6 +512,7 @@ def build_vocabulary(texts: list[str], min_count: int = 1) -> dict[str, int]:
 def encode(text: str, vocabulary: dict[str, int]) -> list[int]:
     """Turn a text into the ids of its words; unknown words become 1, an empty text `[]`."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: One id per word, in the order of the text: a list comprehension over `text.split()`.
     # HINT: `some_dict.get(key, default)` gives the default where the key is missing.
     return [vocabulary.get(word, 1) for word in text.split()]
@@ -556,6 +562,7 @@ def pad_batch(sequences: list[list[int]]) -> tuple[Int[Tensor, "b t"], Int[Tenso
     There is at least one list.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: Begin with a table full of zeros that is as wide as the longest list.
     lengths = [len(sequence) for sequence in sequences]
     ids = torch.zeros(len(sequences), max(lengths), dtype=torch.int64)
@@ -664,6 +671,7 @@ class SentimentClassifier(nn.Module):
     def __init__(self, vocabulary_size: int, embedding: int, hidden: int, classes: int) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 25 minutes, hard
         # HINT: Three layers: nn.Embedding, nn.LSTM (which axis comes first?), nn.Linear.
         self.embedding = nn.Embedding(vocabulary_size, embedding, padding_idx=0)
         self.lstm = nn.LSTM(embedding, hidden, batch_first=True)
@@ -763,6 +771,7 @@ def train_sentiment(
     require grad stay as they are.
     """
     ### BEGIN SOLUTION
+    # TASK: 20 minutes, medium
     model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
 

@@ -158,6 +158,7 @@ class BatchNorm2d(nn.Module):
     def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 30 minutes, hard
         self.eps = eps
         self.momentum = momentum
         # HINT: What is learned is an `nn.Parameter`, what is only remembered a buffer.
@@ -319,6 +320,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 20 minutes, medium
         # HINT: Only the first convolution strides; the second one keeps size and channels.
         self.conv1 = nn.Conv2d(
             in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False
@@ -406,6 +408,7 @@ class Bottleneck(nn.Module):
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 20 minutes, medium
         # HINT: `self.expansion` finds the number on the class.
         out_channels = width * self.expansion
         self.conv1 = nn.Conv2d(in_channels, width, kernel_size=1, bias=False)
@@ -491,6 +494,7 @@ def make_stage(
     `blocks` is at least 1.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: Begin a list with the first block, which takes in_channels and has the stride.
     stage = [block(in_channels, width, stride)]
     # HINT: What does the first one put out? That is what each other block takes in.
@@ -562,6 +566,7 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         ### BEGIN SOLUTION
+        # TASK: 25 minutes, medium
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(width),
@@ -642,6 +647,7 @@ def zero_init_residual(model: nn.Module) -> None:
     Source: Goyal and others, Accurate, Large Minibatch SGD, 2017, section 5.1.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, easy
     # HINT: `for module in model.modules()` meets every module, the model itself too.
     for module in model.modules():
         # HINT: The two kinds of block have their last BN under different names.
@@ -707,6 +713,7 @@ def train_resnet(
     floats. The model stays on `device`; parameters that do not require grad stay as they are.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
 

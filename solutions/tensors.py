@@ -89,6 +89,7 @@ def from_rows(
     With `dtype=None` a list gives the dtype that torch finds for it, an array gives its own.
     """
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: The first table above names one function that always copies.
     # HINT: `torch.tensor` takes `dtype=` and `device=` too, and `dtype=None` means "find out".
     return torch.tensor(rows, dtype=dtype, device=device)
@@ -124,6 +125,7 @@ def from_rows(
 def number_grid(rows: int, cols: int) -> Int[Tensor, "{rows} {cols}"]:
     """Count 0, 1, 2, ... row by row in a table; int64, without Python loops."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: `torch.arange(n)` is the line 0, 1, ..., n-1. How many numbers does the table need?
     # HINT: Then break the line into rows with `.reshape(...)`.
     return torch.arange(rows * cols).reshape(rows, cols)
@@ -191,6 +193,7 @@ def standardize(x: Float[Tensor, "*batch n"], eps: float = 1e-8) -> Float[Tensor
     A constant row gives exact zeros.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: Which entry of a row can be subtracted from all of it, to make a constant row 0?
     # HINT: `x[..., :1]` is the first entry of every row, and it keeps its dim.
     shifted = x - x[..., :1]  # same mean differences, same spread, no rounding noise
@@ -241,6 +244,7 @@ def standardize(x: Float[Tensor, "*batch n"], eps: float = 1e-8) -> Float[Tensor
 def pairwise_distances(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
     """Measure the Euclidean distance of every row of `a` from every row of `b`."""
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, medium
     # HINT: Give `a` the shape (n, 1, d) and `b` the shape (1, m, d). What shape has the difference?
     difference = a[:, None, :] - b[None, :, :]  # (n, m, d)
 
@@ -300,6 +304,7 @@ def split_heads(
         ValueError: If `heads` does not divide the width.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, medium
     # HINT: `width % heads` is the rest of the division. It must be 0.
     batch, time, width = x.shape
     if heads < 1 or width % heads != 0:
@@ -340,6 +345,7 @@ def split_heads(
 def merge_heads(x: Shaped[Tensor, "batch heads time depth"]) -> Shaped[Tensor, "batch time width"]:
     """Put the heads side by side in the last dim again; the exact inverse of `split_heads`."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: First bring the dims into the order (batch, time, heads, depth).
     batch, heads, time, depth = x.shape
     side_by_side = x.transpose(1, 2)  # (batch, time, heads, depth)
@@ -393,6 +399,7 @@ def one_hot(
         ValueError: If a label is below 0, or `num_classes` or more.
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: `(condition | other_condition).any()` is False for an empty tensor, no special case.
     if ((labels < 0) | (labels >= num_classes)).any():
         raise ValueError(f"labels must be 0 ... {num_classes - 1}, got {labels.unique().tolist()}")
@@ -456,6 +463,7 @@ def masked_mean(
     A row without any gives 0 with a finite gradient. What a masked-out entry holds does not matter.
     """
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, medium
     # HINT: `torch.where(mask, x, 0.0)` keeps x where the mask is True and puts 0 elsewhere.
     total = torch.where(mask, x, 0.0).sum(dim=-1)  # (*batch)
 
@@ -502,6 +510,7 @@ def gather_rows(
 ) -> Shaped[Tensor, "batch k d"]:
     """Select rows of each batch entry by that entry's own indices."""
     ### BEGIN SOLUTION
+    # TASK: 10 minutes, medium
     # HINT: You need the pair (b, index[b, j]) for every b and j. `index` is the second half of it.
     # HINT: The first half is 0, 1, ..., batch-1 as a column, shape (batch, 1), on x's device.
     batch = torch.arange(x.shape[0], device=x.device)[:, None]  # (batch, 1)
@@ -544,6 +553,7 @@ def best_of(
 ) -> tuple[Shaped[Tensor, " batch"], Int[Tensor, " batch"]]:
     """Find the maximum of each row and its index; the first one wins a tie."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: `x.max()` without a dim is one number for the whole table. You want one for each row.
     # HINT: `x.max(dim=1)` gives two things at once; its index is that of the first maximum.
     values, indices = x.max(dim=1)
@@ -596,6 +606,7 @@ def join_and_split(
     The parts are those of `torch.chunk`, which are sometimes fewer than `chunks`; in a tuple.
     """
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: `torch.cat` joins along a dim that is already there.
     joined = torch.cat(tuple(tensors), dim=dim)
 
@@ -654,6 +665,7 @@ def low_rank(x: Float[Tensor, "m n"], rank: int) -> Float[Tensor, "m n"]:
         ValueError: If `rank` is not in 1 ... min(m, n).
     """
     ### BEGIN SOLUTION
+    # TASK: 15 minutes, medium
     # HINT: `min(x.shape)` is the largest rank that a table of this shape can have.
     if not 1 <= rank <= min(x.shape):
         raise ValueError(f"rank must be 1 ... {min(x.shape)} for {tuple(x.shape)}, got {rank}")
@@ -705,6 +717,7 @@ def low_rank(x: Float[Tensor, "m n"], rank: int) -> Float[Tensor, "m n"]:
 def scale_(x: Float[Tensor, "..."], factor: float) -> Float[Tensor, "..."]:
     """Multiply `x` by `factor` in place and return `x` itself; a leaf that requires grad too."""
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: The methods that end in `_` work in place; the one for a product is `mul_`.
     # HINT: Put it inside `with torch.no_grad():`, so that a leaf may be changed.
     with torch.no_grad():
@@ -755,6 +768,7 @@ def share_with_numpy(x: Shaped[Tensor, "..."]) -> np.ndarray:
     A tensor on another device is copied to the CPU. `x` stays as it is.
     """
     ### BEGIN SOLUTION
+    # TASK: 5 minutes, easy
     # HINT: Three small steps: leave autograd's record, come to the CPU, become NumPy.
     # HINT: `detach()` and `cpu()` do not copy a CPU tensor, so `numpy()` still shares its memory.
     return x.detach().cpu().numpy()

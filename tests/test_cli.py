@@ -46,19 +46,6 @@ def test_without_a_command_it_shows_progress_and_what_to_do(kit):
     assert "gradus check demo" in out
 
 
-def test_progress_comes_from_the_last_report_and_notices_edits_and_damage(kit, capfd):
-    gradus("check", "demo", code=1)
-    first = gradus()
-    assert "0 / " in first
-    assert f"gradus check demo.{task_names(kit)[0]}" in first
-    assert "edited" not in first
-    with kit.exercise("demo").open("a") as file:
-        file.write("\n# a thought\n")
-    assert "edited" in gradus()
-    (kit.state / "reports" / "demo.json").write_text("{", encoding="utf-8")
-    assert "damaged" in gradus()  # and no catastrophe
-
-
 def test_a_check_that_a_person_stops_says_so(kit):
     mark = kit.root / "it runs"
     text = f"import time\nopen({str(mark)!r}, 'w').close()\ntime.sleep(60)\n"

@@ -37,6 +37,7 @@ def test_a_new_topic_keeps_every_promise_before_a_word_of_it_is_changed(course):
     assert (right.earned, right.complete) == (right.possible, True)
     assert grade_here(course, "sums", course.exercise("sums"), hidden=True).earned == 0
     topic = Topic.load(course.solution("sums"))
+    assert all(task.minutes and task.difficulty for task in topic.tasks.values())
     for room, full in (("mistakes", False), ("alternatives", True)):
         for answer in answers_in(course.root / "tests" / room / "sums.py"):
             path = course.root / "answer.py"

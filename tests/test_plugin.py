@@ -229,17 +229,6 @@ def test_two_processes_give_the_same_report_as_one(graded):
     assert comparable() == alone
 
 
-def test_results_of_exercises_are_remembered_and_partial_runs_renew_their_part(kit, run_pytest):
-    memory = kit.root / ".gradus" / "reports" / "demo.json"
-    kit.exercise("demo").write_text(answers(row_means=WRONG_MEANS), encoding="utf-8")
-    run_pytest()
-    assert earned(read_report(memory).topic("demo")) == {**POINTS, "row_means": 0}
-    kit.exercise("demo").write_text(answers(), encoding="utf-8")
-    run_pytest("--task=row_means")
-    topic = read_report(memory).topic("demo")
-    assert (earned(topic), topic.complete) == (POINTS, True)
-
-
 def test_results_of_a_submission_are_not_remembered(kit, graded):
     graded(answers())
     assert not (kit.root / ".gradus").exists()

@@ -25,6 +25,8 @@ COURSE = find_course(Path(__file__).parent)
 FOUND = sorted(path.stem for path in (COURSE.root / "solutions").glob("*.py"))
 MISTAKES, ALTERNATIVES, HINTS, CHECKS = 8, 4, 2, 2  # at least
 
+MINUTES = range(5, 41)
+
 
 @pytest.fixture(params=FOUND)
 def topic(request):
@@ -41,6 +43,10 @@ def test_every_task_is_explained_hinted_and_checked(topic):
         assert task.docstring, f"{name} has no docstring"
         assert len(task.hints) >= HINTS, f"{name} has {len(task.hints)} hints"
         assert public[name] >= CHECKS, f"{name} has {public[name]} public checks"
+        assert task.minutes, f"{name}: write `# TASK: 10 minutes, easy` below its BEGIN SOLUTION"
+        assert task.minutes in MINUTES, (
+            f"{name} takes {task.minutes} minutes: cut it into two tasks"
+        )
     assert set(public) <= set(topic.tasks)
 
 
@@ -139,6 +145,7 @@ def test_answers_and_hints_stay_out_of_what_students_get(topic):
     student = COURSE.exercise(topic.name)
     for text in (student.read_text("utf-8"), student.with_suffix(".ipynb").read_text("utf-8")):
         assert "SOLUTION" not in text
+        assert "TASK:" not in text
         assert not [h for task in topic.tasks.values() for h in task.hints if h in text]
 
 

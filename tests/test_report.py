@@ -222,12 +222,3 @@ def test_students_see_no_hidden_check(shared_kit):
     assert "rows_of_one" not in text
     assert "A row of one" not in text
     assert topic.visible() == replace(topic, tasks=topic.visible().tasks)
-
-
-def test_a_damaged_memory_of_results_is_replaced(kit, run_pytest):
-    memory = kit.root / ".gradus" / "reports" / "demo.json"
-    memory.parent.mkdir(parents=True)
-    memory.write_text("{", encoding="utf-8")
-    kit.exercise("demo").write_text(answers(), encoding="utf-8")
-    run_pytest("--task=double")
-    assert earned(read_report(memory).topic("demo")) == {"double": 3, "row_means": 0, "Affine": 0}

@@ -56,6 +56,47 @@ def test_tasks_hints_and_title_are_found(tmp_path):
     assert topic.tasks["one"].docstring == "Add one."
 
 
+TIMED = SOURCE.replace(
+    "### BEGIN SOLUTION\n", "### BEGIN SOLUTION\n    # TASK: 15 minutes, hard\n", 1
+)
+
+
+def test_an_author_says_how_long_a_task_takes_and_how_hard_it_is(tmp_path):
+    topic = load(tmp_path, TIMED)
+    assert (topic.tasks["one"].minutes, topic.tasks["one"].difficulty) == (15, "hard")
+    assert (topic.tasks["Two"].minutes, topic.tasks["Two"].difficulty) == (None, "")
+    assert topic.stub == load(tmp_path, SOURCE).stub  # no student sees it
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("15 minutes", "about 15 minutes", r"small\.py:11: got '# TASK: about 15 minutes, hard'"),
+        ("hard", "tricky", r"easy, medium, hard"),
+        ("    # HINT: It is more.", "    # TASK: 5 minutes, easy", r"small\.py:12: "),
+        ("        # HINT: Look above.", "        # TASK: 5 minutes, easy", r"directly below"),
+        ("import math", "# TASK: 5 minutes, easy", r"small\.py:5: "),
+    ],
+)
+def test_a_line_about_a_task_that_nobody_would_read_is_refused(tmp_path, old, new, message):
+    with pytest.raises(TopicError, match=message):
+        load(
+            tmp_path,
+            TIMED.replace(
+                "self.two = 2\n", "self.two = 2\n        # HINT: Look above.\n", 1
+            ).replace(old, new, 1),
+        )
+
+
+def test_a_task_has_one_such_line(tmp_path):
+    twice = SOURCE.replace(
+        "        ### BEGIN SOLUTION\n",
+        "        ### BEGIN SOLUTION\n        # TASK: 5 minutes, easy\n",
+    )
+    with pytest.raises(TopicError, match=r"Two has two lines `# TASK:`"):
+        load(tmp_path, twice)
+
+
 def test_the_stub_keeps_everything_but_the_answers(tmp_path):
     stub = load(tmp_path, SOURCE).stub
     assert stub.count('raise NotImplementedError("TODO: one")') == 1

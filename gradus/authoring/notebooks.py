@@ -13,7 +13,7 @@ from nbgrader.preprocessors import ClearOutput, ClearSolutions, ComputeChecksums
 
 from gradus.errors import TopicError
 from gradus.grading.report import Check
-from gradus.topic import PICTURE, Topic, todo_line
+from gradus.topic import PICTURE, Topic, todo_line, without_effort
 
 SCHEMA = 3  # of nbgrader's cell metadata
 CHECK_PREFIX = "check-"  # grade_id of the cell that grades a task
@@ -49,7 +49,7 @@ def source_notebook(topic: Topic, checks: tuple[Check, ...]) -> Any:
                 f"There are: {', '.join(topic.tasks)}."
             )
         points[check.task] += 0 if check.hidden else check.points
-    plain = jupytext.reads(topic.source, fmt="py:percent")
+    plain = jupytext.reads(without_effort(topic.source), fmt="py:percent")
     cells = []
     given = 0
     for cell in plain.cells:
@@ -102,7 +102,8 @@ def _notebook(topic: Topic, cells: list[Any]) -> Any:
 
 def _task_in(topic: Topic, source: str) -> str | None:
     return next(
-        (name for name, task in topic.tasks.items() if task.source.strip() == source.strip()), None
+        (n for n, t in topic.tasks.items() if without_effort(t.source).strip() == source.strip()),
+        None,
     )
 
 

@@ -5,7 +5,7 @@ import typer
 from gradus.cli import student  # first: the order of the commands in the help
 
 # isort: split
-from gradus.cli import check, watch
+from gradus.cli import check, tasks, watch
 
 # isort: split
 from gradus.cli import authoring, classroom
@@ -13,7 +13,7 @@ from gradus.cli.app import BAD_INPUT, BROKEN, INTERRUPTED, app
 from gradus.errors import GradusError
 from gradus.shown import continued
 
-__all__ = ["app", "authoring", "check", "classroom", "main", "student", "watch"]
+__all__ = ["app", "authoring", "check", "classroom", "main", "student", "tasks", "watch"]
 
 
 def main() -> None:

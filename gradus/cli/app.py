@@ -1,9 +1,14 @@
 """What all of `gradus`'s commands share."""
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from gradus.cli.completion import targets, topics
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXIT_CODES = (
     "Exit codes: 0 all right; 1 not right yet (an answer is wrong, an export is stale, the doctor found "
@@ -23,12 +28,24 @@ app = typer.Typer(
 
 TopicOrTask = Annotated[
     list[str],
-    typer.Argument(metavar="TOPIC[.TASK]", help="cnn, cnn.conv2d, conv2d or exercises/cnn.py."),
+    typer.Argument(
+        metavar="TOPIC[.TASK]",
+        help="cnn, cnn.conv2d, conv2d or exercises/cnn.py.",
+        autocompletion=targets,
+    ),
 ]
+OneTopic = Annotated[str | None, typer.Argument(metavar="[TOPIC]", autocompletion=topics)]
 TopicName = Annotated[str, typer.Argument(metavar="TOPIC")]
 
 
-def console() -> Console:
+def styled(text: str, **style: object) -> str:
+    """A text in colours (`fg="green"`, `bold=True`) for `typer.echo`, which drops them in a pipe."""
+    return text if os.environ.get("NO_COLOR") else typer.style(text, **style)  # type: ignore[arg-type]
+
+
+def console() -> "Console":
     """Colours and the terminal's width; plain and wide when piped."""
+    from rich.console import Console
+
     out = Console(highlight=False, soft_wrap=False)
     return out if out.is_terminal else Console(highlight=False, width=160, no_color=True)

@@ -42,7 +42,7 @@ def check(
 ) -> None:
     """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
     from gradus.engine import one_thread
-    from gradus.student.targets import find_target
+    from gradus.student.targets import find_target, own_file
 
     one_thread()
     course = find_course()
@@ -54,7 +54,7 @@ def check(
     from gradus.engine.apart import grade_apart
     from gradus.engine.progress import report_of
     from gradus.grading.devices import problem
-    from gradus.grading.memory import remember
+    from gradus.grading.kept import keep
     from gradus.student.outcome import Asked, outcome
     from gradus.submission.reading import find_submission
     from gradus.submission.status import Status
@@ -62,7 +62,8 @@ def check(
     devices = [chosen.value for chosen in device or ()]
     if lacking := problem(devices):
         raise GradusError(lacking)
-    where = submission.resolve() if submission else None
+    named = own_file(course, target[0])  # a notebook too
+    where = submission.resolve() if submission else named
     stopped = False
     try:
         report = grade_apart(
@@ -76,8 +77,7 @@ def check(
             raise
     finally:
         heard.say("")
-    if where is None:
-        remember(course, report)
+    notes = keep(course, report) if submission is None else []
     result = report.topic(topic)
     more = [f" --submission {submission}"] if submission else []
     more += [" --isolated"] if isolated else []
@@ -88,6 +88,8 @@ def check(
     out = console()
     for line in outcome(result, asked):
         out.print(line.text, style=line.style, markup=False, soft_wrap=True)
+    for note in notes:
+        out.print(note, markup=False, soft_wrap=True)
     chosen = [t for t in result.tasks if not tasks or t.name in tasks]
     if stopped:
         raise typer.Exit(INTERRUPTED)

@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from gradus.cli.app import app, console
 from gradus.course import find_course
@@ -49,6 +47,9 @@ def demo(
     topic: Annotated[str, typer.Option(help="The topic to grade.")] = "tensors",
 ) -> None:
     """Grade a class of six through nbgrader and print the gradebook."""
+    from rich.markup import escape
+    from rich.table import Table
+
     from gradus.classroom.demo import run_demo
 
     kit = find_course()

@@ -1,19 +1,16 @@
-"""Commands of students: progress, hint, reset, doctor."""
+"""Commands of students: progress, hint, doctor."""
 
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from gradus import __version__
-from gradus.cli.app import NOT_YET, TopicName, TopicOrTask, app, console
+from gradus.cli.app import NOT_YET, TopicOrTask, app, console, styled
 from gradus.course import find_course
-from gradus.errors import GradusError
 
 
 @app.callback(invoke_without_command=True)
-def progress(
+def overview_command(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -23,31 +20,12 @@ def progress(
         raise typer.Exit
     if context.invoked_subcommand is not None:
         return
-    from gradus.student.progress import overview
+    from gradus.cli.shown import overview
+    from gradus.student.progress import progress
 
-    lines = overview(find_course())
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("topic", "points", "", "last check", "next task"):
-        table.add_column(name, no_wrap=True)
-    for line in lines:
-        if line.result is None:
-            table.add_row(escape(line.topic), "", "", line.note, "")
-            continue
-        share = line.result.earned / max(1, line.result.possible)
-        colour = "green" if share == 1 else "yellow"
-        table.add_row(
-            escape(line.topic),
-            f"{line.result.earned} / {line.result.possible}",
-            f"[{colour}]{'#' * int(10 * share):.<10}[/]",
-            line.checked + (" edited" if line.changed else ""),
-            escape(line.next_task or "done"),
-        )
-    out = console()
-    out.print(table)
-    begun = next((line for line in lines if line.result is None or line.next_task), None)
-    if begun is not None:
-        target = f"{begun.topic}.{begun.next_task}" if begun.next_task else begun.topic
-        out.print(f"next: gradus check {target}", markup=False)
+    course = find_course()
+    for line in overview(course, progress(course)):
+        typer.echo(line)
 
 
 @app.command(rich_help_panel="For students")
@@ -56,41 +34,19 @@ def hint(
     again: Annotated[bool, typer.Option("--again", help="Only those shown before.")] = False,
 ) -> None:
     """One more hint for a task each time."""
-    from gradus.grading.grader_file import tasks_in
     from gradus.student.hints import next_hint
-    from gradus.student.targets import find_target
+    from gradus.student.targets import find_task
 
     course = find_course()
-    topic, task = find_target(course, target)
-    if task is None:
-        tasks = ", ".join(tasks_in(course.grader(topic)))
-        raise GradusError(
-            f"{topic}: name one of its tasks, such as gradus hint {topic}.TASK: {tasks}."
-        )
+    topic, task = find_task(course, target, "hint")
     hints = next_hint(course, topic, task, again=again)
-    out = console()
     for number, text in enumerate(hints.shown, start=1):
-        style = "bold" if number == len(hints.shown) else "dim"
-        out.print(f"{number} of {hints.total}: {text}", style=style, markup=False)
+        newest = number == len(hints.shown)
+        typer.echo(styled(f"{number} of {hints.total}: {text}", bold=newest, dim=not newest))
+    if hints.note:
+        typer.echo(hints.note)
     if len(hints.shown) == hints.total:
-        out.print("That was the last hint.", style="dim")
-
-
-@app.command(rich_help_panel="For students")
-def reset(topic: TopicName) -> None:
-    """Bring exercises/TOPIC.py back to its start; your work is kept as a backup."""
-    from gradus.authoring.export import stub_text
-    from gradus.student.reset import reset as reset_exercise
-    from gradus.topic import Topic
-
-    course = find_course()
-    course.require(topic)
-    source = course.solution(topic)
-    stub = stub_text(Topic.load(source)) if source.exists() else None
-    backup = reset_exercise(course, topic, stub)
-    typer.echo(f"exercises/{topic}.py is as it was at the start.")
-    if backup is not None:
-        typer.echo(f"Your work is kept in {backup.relative_to(course.root)}")
+        typer.echo(styled("That was the last hint.", dim=True))
 
 
 @app.command(rich_help_panel="For students")

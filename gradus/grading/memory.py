@@ -1,40 +1,154 @@
-"""The last results on this machine, by topic, for `gradus` to show: `.gradus/reports/<topic>.json`."""
+"""The last results of each task on this machine, and of which code: `.gradus/progress/<topic>.json`.
 
-from dataclasses import replace
+One memory for modules and notebooks. A result counts while the student's code is the one that was graded;
+of a task's last codes the results are kept, so that what is undone needs no new check.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from gradus.course import Course
-from gradus.errors import ReportError
-from gradus.grading.report import Check, CheckResult, Report, TaskResult
-from gradus.grading.report_file import read_report, to_json
+from gradus.course import Course, find_course
+from gradus.errors import CourseError
+from gradus.grading.report import Case, Check, CheckResult, Report, TaskResult
+from gradus.grading.task_code import TaskCode, codes_in_file
 from gradus.submission.status import Status
+from gradus.writing import write_whole
+
+VERSION = 1
+KEPT = 4  # codes of one task whose results are kept
 
 
-def last_report_path(course: Course, topic: str) -> Path:
-    """Where the last results of a topic are kept."""
-    return course.state / "reports" / f"{topic}.json"
+@dataclass(frozen=True)
+class Remembered:
+    """What one code of a task came to: each check's status and points, without words."""
+
+    result: TaskResult
+    code: str  # its hash
+    file: str  # that it was in, from the course's root
+    when: str  # in ISO format, with the time zone
 
 
-def remember(course: Course, report: Report) -> None:
-    """Keep a run's results; checks that it left out keep their earlier ones."""
+def now() -> str:
+    """The time, as reports have it."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def is_own(submission: Path) -> bool:
+    """Whether a file is one that a student of its course works in, and not somebody's submission."""
+    with contextlib.suppress(CourseError):
+        forms = find_course(submission.resolve().parent).forms(submission.stem)
+        return submission.resolve() in [path.resolve() for path in forms]
+    return False
+
+
+def remember(course: Course, report: Report) -> dict[str, Path]:
+    """Keep what a run found out about the student's own files; not of one that was changed meanwhile.
+
+    Returns:
+        The file of each topic that was kept.
+
+    Raises:
+        OSError: If it cannot be written down.
+    """
+    graded = {}
     for topic in report.topics:
-        path = last_report_path(course, topic.name)
-        try:
-            before = read_report(path).topic(topic.name)
-        except ReportError:
-            before = None
-        if before is not None:
-            earlier = {result.check: result for result in before.checks()}
-            tasks = tuple(
-                TaskResult(task.name, tuple(_newer(result, earlier) for result in task.checks))
-                for task in topic.tasks
-            )
-            topic = replace(topic, tasks=tasks)  # the same topic, completed
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_json(replace(report, topics=(topic,))) + "\n", encoding="utf-8")
+        for path in course.forms(topic.name):
+            if hashlib.sha256(path.read_bytes()).hexdigest() == topic.sha256:
+                codes = codes_in_file(path, [task.name for task in topic.tasks])
+                remember_tasks(course, topic.name, topic.tasks, codes, path, report.created)
+                graded[topic.name] = path
+    return graded
 
 
-def _newer(result: CheckResult, earlier: dict[Check, CheckResult]) -> CheckResult:
-    if result.status is Status.NOT_RUN:
-        return earlier.get(result.check, result)
-    return result
+def remember_tasks(
+    course: Course,
+    topic: str,
+    tasks: tuple[TaskResult, ...],
+    codes: Mapping[str, TaskCode],
+    file: Path,
+    when: str,
+) -> None:
+    """Keep the results of tasks. A check that was left out keeps what it came to for the same code.
+
+    Raises:
+        OSError: If they cannot be written down.
+    """
+    known = remembered(course, topic)
+    for task in tasks:
+        if task.name not in codes or task.status is Status.NOT_RUN:
+            continue
+        code, before = codes[task.name].digest, known.get(task.name, [])
+        same = next((old for old in before if old.code == code), None)
+        shown = file.relative_to(course.root).as_posix()
+        newest = Remembered(_completed(task, same), code, shown, when)
+        known[task.name] = [newest, *(old for old in before if old is not same)][:KEPT]
+    data = {name: [_to_data(record) for record in records] for name, records in known.items()}
+    text = json.dumps({"version": VERSION, "tasks": data}, indent=1) + "\n"
+    write_whole(_path(course, topic), text)
+
+
+def not_kept(course: Course, error: OSError) -> str:
+    """What a student is told where results cannot be written down."""
+    return f"not remembered: {course.state} cannot be written to ({error.strerror})."
+
+
+def remembered(course: Course, topic: str) -> dict[str, list[Remembered]]:
+    """What is known of each task of a topic, the newest first; nothing where the file is damaged."""
+    try:
+        data = json.loads(_path(course, topic).read_text(encoding="utf-8"))
+        if data["version"] != VERSION:
+            return {}
+        return {
+            name: [_from_data(topic, name, record) for record in records]
+            for name, records in data["tasks"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # it is begun anew
+
+
+def _path(course: Course, topic: str) -> Path:
+    return course.state / "progress" / f"{topic}.json"
+
+
+def _completed(task: TaskResult, same: Remembered | None) -> TaskResult:
+    earlier = {c.check.name: c for c in same.result.checks} if same is not None else {}
+    checks = []
+    for found in map(_essence, task.checks):
+        old = earlier.get(found.check.name)
+        keep = found.status is Status.NOT_RUN and old is not None and old.check == found.check
+        checks.append(old if keep and old is not None else found)
+    return replace(task, checks=tuple(checks))
+
+
+def _essence(found: CheckResult) -> CheckResult:
+    """A check without its words and its cases."""
+    check = found.check
+    bare = Check(check.topic, check.name, check.task, check.points, "", check.hidden)
+    return _result(bare, found.status)
+
+
+def _result(check: Check, status: Status) -> CheckResult:
+    ran = status is not Status.NOT_RUN
+    return CheckResult(check, (Case(check.name, "", status),) if ran else ())
+
+
+def _to_data(record: Remembered) -> dict[str, Any]:
+    checks = [
+        [c.check.name, c.check.points, c.check.hidden, c.status.value] for c in record.result.checks
+    ]
+    return {"code": record.code, "file": record.file, "when": record.when, "checks": checks}
+
+
+def _from_data(topic: str, task: str, data: dict[str, Any]) -> Remembered:
+    checks = [
+        _result(Check(topic, str(name), task, int(points), "", bool(hidden)), Status(status))
+        for name, points, hidden, status in data["checks"]
+    ]
+    about = (str(data[name]) for name in ("code", "file", "when"))
+    return Remembered(TaskResult(task, tuple(checks)), *about)

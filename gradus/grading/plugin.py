@@ -215,7 +215,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if SESSION in config.stash and not hasattr(config, "workerinput"):
         from gradus.grading.summary import write_summary
 
-        write_summary(terminalreporter, config.stash[SESSION].results.report())
+        results = config.stash[SESSION].results
+        write_summary(terminalreporter, results.report(), results.notes)
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,7 +1,6 @@
 """What the cases of one pytest run came to: kept as they come in, put together, written down."""
 
 import contextlib
-import datetime
 import importlib.metadata
 import platform
 import sys
@@ -16,6 +15,7 @@ from gradus.errors import CourseError
 from gradus.grading import memory
 from gradus.grading.grader_file import read_checks, topic_of
 from gradus.grading.journal import Journal
+from gradus.grading.kept import keep
 from gradus.grading.report import Case, Report, TopicResult, assemble
 from gradus.grading.report_file import to_json
 from gradus.submission.status import Problem, Status
@@ -29,6 +29,7 @@ class Results:
         self._cases: dict[str, dict[str, Case]] = {}  # grader file -> node id -> case
         self._problems: dict[str, list[Problem]] = {}
         self._about: dict[str, dict[str, Any]] = {}
+        self.notes: list[str] = []  # for the end of the run
         for nodeid, data in journal.finished():  # by an earlier process of this run, which was lost
             self.record(nodeid, data)
 
@@ -70,7 +71,7 @@ class Results:
             seed=self._seed,
             hidden=self._hidden,
             versions=versions(),
-            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            created=memory.now(),
         )
 
     def _teaching_order(self, topic: TopicResult) -> tuple[int, str]:
@@ -90,8 +91,8 @@ class Results:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(to_json(report) + "\n", encoding="utf-8")
         if own_work:
-            for grader in self._cases:
-                memory.remember(find_course(Path(grader).parent), report)
+            for course in dict.fromkeys(find_course(Path(grader).parent) for grader in self._cases):
+                self.notes += keep(course, report)
         self._journal.end()
 
 

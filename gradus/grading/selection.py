@@ -14,7 +14,7 @@ SECONDS = 10  # of one case of a check, unless it has a timeout mark of its own
 
 
 def select(config: pytest.Config, items: list[pytest.Item], session: GradingSession) -> None:
-    """Leave hidden checks out, pick tasks, and give every check a time limit.
+    """Leave hidden checks out, pick tasks, and give every check a time limit and its task's name.
 
     Raises:
         pytest.UsageError: If a task is unknown, or something in this run cannot go with grading.
@@ -28,6 +28,7 @@ def select(config: pytest.Config, items: list[pytest.Item], session: GradingSess
     for item in checks:
         mark = item.get_closest_marker("task")
         task = mark.args[0] if mark and mark.args else None
+        item.extra_keyword_matches.add(str(task))  # for `pytest -k`: checks are named by claims
         unwanted = (bool(wanted) and task not in wanted) or item.path in other_topics
         if (
             item.nodeid in done

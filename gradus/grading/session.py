@@ -154,7 +154,7 @@ class GradingSession:
             raise NotTried(f"{NOT_TRIED}case of this check was lost with its process")
         if self._told.elsewhere(item, check_of(item), Status.TIMEOUT):
             raise NotTried(f"{NOT_TRIED}case of this check ran out of time", Status.TIMEOUT)
-        if self._told.task_timed_out(item, check_of(item)) and self.submissions.are_students_own():
+        if self._told.task_timed_out(item, check_of(item)) and self.submissions.are_waited_for():
             raise NotTried(f"{NOT_TRIED}check of this task ran out of time", Status.TIMEOUT)
         return self._current[item.nodeid]
 

@@ -13,6 +13,7 @@ from gradus.grading.devices import CUDA, case_of
 from gradus.grading.grader_file import topic_of
 from gradus.grading.journal import Journal
 from gradus.grading.marks import trains
+from gradus.grading.memory import is_own
 from gradus.grading.report import NO_WALL
 from gradus.submission.calls import Access, Submission
 from gradus.submission.loader import Loaded, load_submission
@@ -60,12 +61,15 @@ class Submissions:
         return course
 
     def are_own_work(self) -> bool:
-        """Whether this run grades exercises/ (and not a submission or a notebook)."""
-        return self.config.getoption("--submission") is None and not self.given
+        """Whether this run grades what the student works in (and not a submission, or living objects)."""
+        if self.given or self.config.getoption("--gradus-workdir") is not None:
+            return False  # the second: what was handed in may lie in a course of its own
+        chosen: Path | None = self.config.getoption("--submission")
+        return chosen is None or is_own(chosen)
 
-    def are_students_own(self) -> bool:
-        """Whether who wrote it waits for the result: a grade is taken with all checks."""
-        return self.config.getoption("--submission") is None
+    def are_waited_for(self) -> bool:
+        """Whether who wrote it waits for the result; a mark is taken with all checks."""
+        return bool(self.given) or (self.are_own_work() and not self.isolated)
 
     def path_of(self, item: pytest.Item) -> Path:
         """What is graded: `--submission`, else the file in exercises/."""

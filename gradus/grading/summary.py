@@ -1,6 +1,7 @@
 """The end of a grading run in the terminal: points by task, and what to do next."""
 
 import shutil
+from collections.abc import Iterable
 from typing import Any
 
 from gradus.grading.report import Report, TaskResult, TopicResult
@@ -16,10 +17,11 @@ MARKUP: dict[Status, dict[str, bool]] = {
 BAR = 10
 
 
-def write_summary(terminal: Any, report: Report) -> None:
-    """Write a section for every topic of the report."""
+def write_summary(terminal: Any, report: Report, notes: Iterable[str] = ()) -> None:
+    """Write a section for every topic of the report, named with the file that was graded; then the notes."""
     for topic in report.topics:
-        terminal.section(f"gradus: {topic.name}", sep="=", bold=True)
+        title = f"gradus: {topic.name}" + (f", {topic.submission}" if topic.submission else "")
+        terminal.section(title, sep="=", bold=True)
         _write_problems(terminal, topic)
         shown = [task for task in topic.tasks if task.status is not Status.NOT_RUN] or topic.tasks
         width = max(len(task.name) for task in shown)
@@ -33,6 +35,8 @@ def write_summary(terminal: Any, report: Report) -> None:
             terminal.write_line(f"  isolation: {_isolation(topic.isolation)}")
         for line in next_steps(topic):
             terminal.write_line(line)
+    for note in notes:
+        terminal.write_line(note, yellow=True)
 
 
 def _isolation(reached: dict[str, str]) -> str:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import TopicError
+from gradus.grading.memory import not_kept
 from gradus.topic import Topic
+from gradus.writing import write_whole
 
 HANDED_OUT = "hints.json"  # in copies of the kit that have no solutions/
 
@@ -18,6 +20,7 @@ class Hints:
     task: str
     shown: tuple[str, ...]
     total: int
+    note: str = ""  # where it cannot be remembered which were shown: all are
 
 
 def hints_of(course: Course, topic: str) -> dict[str, tuple[str, ...]]:
@@ -26,8 +29,9 @@ def hints_of(course: Course, topic: str) -> dict[str, tuple[str, ...]]:
     Raises:
         TopicError: If this copy of the kit has neither the solution nor handed-out hints.
     """
-    if course.solution(topic).exists():
-        return {name: task.hints for name, task in Topic.load(course.solution(topic)).tasks.items()}
+    source = course.source(topic)
+    if source is not None:
+        return {name: task.hints for name, task in Topic.load(source).tasks.items()}
     path = course.root / HANDED_OUT
     try:
         tasks = json.loads(path.read_text(encoding="utf-8"))[topic]
@@ -52,8 +56,10 @@ def next_hint(course: Course, topic: str, task: str, again: bool = False) -> Hin
     shown = _read(state)
     key = f"{topic}.{task}"
     count = min(shown.get(key, 0) + (0 if again else 1), len(hints[task]))
-    state.parent.mkdir(parents=True, exist_ok=True)
-    state.write_text(json.dumps({**shown, key: count}, indent=1) + "\n", encoding="utf-8")
+    try:
+        write_whole(state, json.dumps({**shown, key: count}, indent=1) + "\n")
+    except OSError as error:
+        return Hints(task, hints[task], len(hints[task]), not_kept(course, error))
     return Hints(task, hints[task][:count], len(hints[task]))
 
 

@@ -1,11 +1,17 @@
 """`check("conv2d")` in a notebook: run the checks of one task on what the notebook has defined."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradus.course import Course, find_course
 from gradus.errors import GradusError
 from gradus.grading.tables import task_table
+
+if TYPE_CHECKING:
+    from gradus.grading.report import TaskResult
+
+GRADED_BY_NBGRADER = "NBGRADER_EXECUTION"  # nbgrader's own word for what it runs a notebook for
 
 
 class Score(float):
@@ -24,6 +30,7 @@ class Checker:
         self.topic = topic
         self.course: Course = find_course(Path.cwd())
         self.course.require(topic)
+        self._told = False  # that nothing can be remembered here
 
     def __repr__(self) -> str:
         return f'check("TASK") runs the checks of one task of {self.topic}'
@@ -42,12 +49,35 @@ class Checker:
         if grading_now():
             return Score(0.0)  # a submission that checks itself while it is being graded
         require_task(self.course.grader(self.topic), task)
-        loaded = load_names(_notebook_names(), self.topic)
-        result = grade_here(self.course, self.topic, loaded=loaded, tasks=[task])
+        names = _notebook_names()
+        result = grade_here(
+            self.course, self.topic, loaded=load_names(_visible(names), self.topic), tasks=[task]
+        )
         graded = result.task(task)
+        self._remember(graded, [str(cell) for cell in names.get("In", [])])
         score = Score(graded.earned)
         score.table = task_table(graded)
         return score
+
+    def _remember(self, graded: "TaskResult", cells: list[str]) -> None:
+        """Keep the result with the code that was run, unless somebody else is graded."""
+        from gradus.grading.grader_file import tasks_in
+        from gradus.grading.memory import not_kept, now, remember_tasks
+        from gradus.grading.task_code import codes_in
+
+        files = [path for path in self.course.forms(self.topic) if path.suffix == ".ipynb"]
+        if self._told or not files or os.environ.get(GRADED_BY_NBGRADER) == "autograde":
+            return
+        codes = codes_in(cells, tasks_in(self.course.grader(self.topic)))
+        try:
+            remember_tasks(self.course, self.topic, (graded,), codes, files[0], now())
+        except OSError as error:
+            self._told = True
+            print(not_kept(self.course, error))
+
+
+def _visible(names: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in names.items() if not name.startswith("_")}
 
 
 def _notebook_names() -> dict[str, Any]:
@@ -62,4 +92,4 @@ def _notebook_names() -> dict[str, Any]:
             "check(...) works inside a notebook. In a terminal: pytest graders/, or gradus check."
         )
     names: dict[str, Any] = shell.user_ns
-    return {name: value for name, value in names.items() if not name.startswith("_")}
+    return names

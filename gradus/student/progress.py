@@ -1,60 +1,132 @@
-"""Progress over all topics, from the last reports on this machine."""
+"""Progress over all tasks: what was earned by the code that the student's files hold now."""
 
 import datetime
-import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from pathlib import Path
 
 from gradus.course import Course
-from gradus.errors import ReportError
-from gradus.grading.memory import last_report_path
-from gradus.grading.report import TopicResult
-from gradus.grading.report_file import read_report
-from gradus.submission.status import Status
+from gradus.grading.memory import Remembered, remembered
+from gradus.grading.other_form import newer_form
+from gradus.grading.task_code import TaskCode, codes_in_file
+from gradus.student.cache import Cache
+from gradus.student.index import IndexedTask, IndexedTopic, indexed
+
+
+class State(str, Enum):
+    """How far a task is."""
+
+    DONE = "done"
+    PART = "tried"  # checked, and not all points
+    EDITED = "edited"  # since its last check, or it was never checked
+    OPEN = "not tried"  # the stub is still there
 
 
 @dataclass(frozen=True)
-class Line:
-    """A topic in the overview. `result` is None when it was never checked here."""
+class TaskProgress:
+    """One task: points of the code that is there now, of the module or the notebook, whichever has more."""
 
-    topic: str
-    result: TopicResult | None
-    checked: str = ""
-    changed: bool = False  # the exercise was edited since
-    note: str = ""
+    task: IndexedTask
+    state: State
+    earned: int = 0
+    last: Remembered | None = None  # the latest check, of whatever code
+
+
+@dataclass(frozen=True)
+class TopicProgress:
+    """One topic. `newer` is the file that was saved after the one that was checked last."""
+
+    topic: IndexedTopic
+    tasks: tuple[TaskProgress, ...]
+    newer: Path | None = None
+
+    @property
+    def earned(self) -> int:
+        """Points earned."""
+        return sum(task.earned for task in self.tasks)
+
+    @property
+    def minutes_left(self) -> int:
+        """Minutes of the tasks that are not done, as far as they are known."""
+        return sum(t.task.minutes or 0 for t in self.tasks if t.state is not State.DONE)
+
+    @property
+    def last(self) -> Remembered | None:
+        """The latest check."""
+        checked = [task.last for task in self.tasks if task.last is not None]
+        return max(checked, key=lambda record: record.when, default=None)
 
     @property
     def next_task(self) -> str | None:
         """The first task that is not done."""
-        if self.result is None:
-            return None
-        open_tasks = (
-            t.name for t in self.result.tasks if t.status is not Status.PASSED or not t.complete
-        )
-        return next(open_tasks, None)
+        return next((t.task.name for t in self.tasks if t.state is not State.DONE), None)
+
+    def edited(self) -> list[str]:
+        """Tasks whose code no check has seen."""
+        return [task.task.name for task in self.tasks if task.state is State.EDITED]
 
 
-def overview(course: Course) -> list[Line]:
-    """One line for every topic of the course."""
-    return [_line(course, topic) for topic in course.topics]
+def progress(course: Course, topics: Sequence[str] = ()) -> list[TopicProgress]:
+    """Every topic of the course, or these."""
+    with Cache(course) as cache:
+        return [_topic(course, name, cache) for name in topics or course.topics]
 
 
-def _line(course: Course, topic: str) -> Line:
-    path = last_report_path(course, topic)
-    if not path.exists():
-        return Line(topic, None)
+def day_and_time(record: Remembered) -> str:
+    """When a check was, by this machine's clock: `2026-11-30 17:05`."""
     try:
-        report = read_report(path)
-        result = report.topic(topic)
-    except ReportError:
-        return Line(topic, None, note="the last report is damaged; check again")
-    exercise = course.exercise(topic)
-    now = hashlib.sha256(exercise.read_bytes()).hexdigest() if exercise.exists() else ""
-    return Line(topic, result, _when(report.created), changed=now != result.sha256)
-
-
-def _when(created: str) -> str:
-    try:
-        then = datetime.datetime.fromisoformat(created).astimezone()
+        then = datetime.datetime.fromisoformat(record.when).astimezone()
     except ValueError:
         return ""
     return then.strftime("%Y-%m-%d %H:%M")
+
+
+def _topic(course: Course, name: str, cache: Cache) -> TopicProgress:
+    topic = indexed(course, name, cache)
+    codes = partial(_codes, course, topic, cache)
+    now = [codes(path) for path in course.forms(name)]
+    known = remembered(course, name)
+    tasks = tuple(_task(task, now, known.get(task.name, [])) for task in topic.tasks)
+    found = TopicProgress(topic, tasks)
+    if found.last is None:
+        return found
+    newer = newer_form(course, name, course.root / found.last.file, codes)
+    return TopicProgress(topic, tasks, newer)
+
+
+def _task(
+    task: IndexedTask, now: Sequence[Mapping[str, TaskCode]], known: Sequence[Remembered]
+) -> TaskProgress:
+    codes = [of_file[task.name] for of_file in now if task.name in of_file]
+    written = [code.digest for code in codes if not code.todo]
+    seen = {record.code: record.result for record in known if _same_checks(task, record)}
+    current = [seen[code.digest] for code in codes if code.digest in seen]
+    best = max(current, key=lambda result: (result.earned, result.complete), default=None)
+    earned = best.earned if best is not None else 0
+    if best is not None and best.complete and earned == task.points:
+        state = State.DONE
+    elif not written:
+        state = State.OPEN
+    else:
+        state = State.PART if all(code in seen for code in written) else State.EDITED
+    return TaskProgress(task, state, earned, known[0] if known else None)
+
+
+def _same_checks(task: IndexedTask, record: Remembered) -> bool:
+    """Whether the checks are still those that it was graded by, as far as points tell."""
+    public = [c for c in record.result.checks if not c.check.hidden]
+    return (len(public), record.result.possible) == (task.checks, task.points)
+
+
+def _codes(course: Course, topic: IndexedTopic, cache: Cache, path: Path) -> Mapping[str, TaskCode]:
+    tasks = [task.name for task in topic.tasks]
+    return cache.of(
+        path.relative_to(course.root).as_posix(),
+        [path, course.grader(topic.name)],
+        lambda: {t: [c.digest, c.todo] for t, c in codes_in_file(path, tasks).items()},
+        lambda data: {
+            str(t): TaskCode(str(digest), bool(todo)) for t, (digest, todo) in data.items()
+        },
+    )

@@ -98,6 +98,19 @@ def _text(cell: dict[str, Any]) -> str:
     return "".join(cell["source"]).encode("utf-8", "replace").decode()  # half an emoji is no text
 
 
+def notebook_cells(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A notebook of the current format as its file has it, and its cells, which are parts of it.
+
+    Raises:
+        SubmissionError: If it is not a notebook, or one of before 2015.
+    """
+    _cells(text)
+    notebook: dict[str, Any] = json.loads(text.removeprefix("\ufeff"))
+    if notebook["nbformat"] != 4:
+        raise SubmissionError("is a notebook of an old format. Open it in Jupyter and save it.")
+    return notebook, notebook["cells"]
+
+
 def code_cells(text: str) -> list[CodeCell]:
     """The code cells that define something, as Python.
 

@@ -29,7 +29,7 @@ def percent_pieces(text: str, filename: str) -> list[Piece]:
     Where the whole is Python, `# %%` lines are comments. Else a mistake costs the cell that it stands in:
     the file is cut at all of those that may stand between two statements.
     """
-    tree = _parsed(text)
+    tree = parsed(text)
     if tree is not None:
         cells = split_cells(text, _lines_inside(tree))
         return [Piece(text, filename, 1, pictures=tuple(_lines(c) for c in cells if c.picture))]
@@ -46,7 +46,8 @@ def percent_pieces(text: str, filename: str) -> list[Piece]:
     return pieces
 
 
-def _parsed(text: str) -> ast.Module | None:
+def parsed(text: str) -> ast.Module | None:
+    """The syntax tree of a text; None where it is not Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they come again when it is compiled
@@ -97,6 +98,6 @@ def _first_that_is_python(lines: list[str], cells: list[Cell]) -> tuple[str, int
     for taken, cell in enumerate(cells, start=1):
         end = cell.line - 1 + len(cell.text.rstrip("\n").split("\n"))
         joined = "\n".join(lines[begin:end]) + "\n"
-        if _parsed(joined) is not None:
+        if parsed(joined) is not None:
             return joined, taken
     return cells[0].text, 1

@@ -184,6 +184,7 @@ class Watching:
                 self._printed[self._case] = text
         elif event == DONE:
             self._done(from_json(line["text"]).topic(self._topic))
+            self._body += [Line(), *map(Line, line["notes"])] if line["notes"] else []
         elif event == FAILED:
             self._busy = False
             first, *rest = line["text"].splitlines()

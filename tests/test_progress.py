@@ -1,0 +1,302 @@
+"""Progress: points of the code that is there now, of a module or a notebook, whichever was checked."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import time
+
+import nbformat
+import pytest
+
+from gradus import checker
+from gradus.course import load_course
+from gradus.grading.memory import remembered
+from gradus.grading.task_code import codes_in, codes_in_file
+from gradus.student.progress import State, progress
+from gradus.topic import Topic
+from tests.kits import POINTS, SOLUTION, answers, write_kit
+from tests.test_cli import gradus
+
+STUDENT = Topic("demo", SOLUTION, None).stub
+DOUBLE = "def double(x):\n    return 2 * x\n"
+SQUARED = "def double(x):\n    return x**2\n"
+TASKS = list(POINTS)
+
+
+@pytest.fixture
+def kit(tmp_path, monkeypatch):
+    """A kit of the test's own, with the working folder in it."""
+    course = write_kit(tmp_path / "kit")
+    monkeypatch.chdir(course.root)
+    return course
+
+
+def write(course, text, ending=".py"):
+    course.exercise("demo").with_suffix(ending).write_text(text, encoding="utf-8")
+
+
+def states(course):
+    """State and points of each task."""
+    [topic] = progress(course)
+    return {task.task.name: (task.state, task.earned) for task in topic.tasks}
+
+
+def as_notebook(**texts):
+    """The student's notebook with some tasks answered."""
+    tasks = Topic("demo", SOLUTION, None).tasks
+    cells = [nbformat.v4.new_code_cell("import torch\nfrom torch import nn, Tensor")]
+    cells += [nbformat.v4.new_code_cell(texts.get(name, tasks[name].source)) for name in tasks]
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+
+
+def test_what_was_never_checked_is_not_tried_and_then_edited(kit):
+    assert set(states(kit).values()) == {(State.OPEN, 0)}
+    write(kit, answers())
+    assert set(states(kit).values()) == {(State.EDITED, 0)}
+    assert "edited since a check: demo: double, row_means, Affine" in gradus()
+
+
+def test_a_check_earns_points_and_an_edit_of_that_task_takes_them_away(kit, capfd):
+    write(kit, answers(double=SQUARED))
+    gradus("check", "demo", code=1)
+    assert states(kit) == {
+        "double": (State.PART, 1), "row_means": (State.DONE, 2), "Affine": (State.DONE, 2)
+    }  # fmt: skip
+    out = gradus()
+    assert "demo    5 / 7   #######..." in out
+    assert "next: gradus check demo.double" in out
+    write(
+        kit, answers(double=SQUARED, row_means="def row_means(table):\n    return table.mean(1)\n")
+    )
+    assert states(kit)["row_means"] == (State.EDITED, 0)
+    assert "total   3 / 7 " in gradus()
+    write(kit, answers(double=SQUARED))  # undone: no new check is needed
+    assert states(kit)["row_means"] == (State.DONE, 2)
+
+
+def test_a_reset_takes_the_points_of_what_was_reset(kit, capfd):
+    write(kit, answers())
+    gradus("check", "demo")
+    assert "7 / 7   ##########" in gradus()
+    gradus("reset", "demo.double")
+    assert states(kit)["double"] == (State.OPEN, 0)
+    assert "total   4 / 7 " in gradus()
+    gradus("restore")
+    assert "7 / 7" in gradus()
+    gradus("reset", "demo")
+    assert "total   0 / 7 " in gradus()
+
+
+def test_comments_and_other_tasks_and_what_stands_around_count_not(kit, capfd):
+    write(kit, answers())
+    gradus("check", "demo")
+    text = answers(double=SQUARED).replace("### BEGIN", "# a thought\n    ### BEGIN")
+    write(kit, text.replace("# %% [markdown]\n# ## 3", "more = 1\n\n# %% [markdown]\n# ## 3"))
+    assert states(kit) == {
+        "double": (State.EDITED, 0), "row_means": (State.DONE, 2), "Affine": (State.DONE, 2)
+    }  # fmt: skip
+
+
+def test_a_helper_that_a_task_names_is_part_of_it():
+    first = "def helper(x):\n    return x\n\n\ndef double(x):\n    return helper(x) + x\n"
+    other = first.replace("return x\n", "return x + 0\n", 1)
+    far = first.replace(
+        "def helper(x):\n    return x", "N = 1\n\n\ndef helper(x):\n    return N * x"
+    )
+    task = first.replace("helper", "row_means")
+    code = codes_in([first], TASKS)["double"]
+    assert codes_in([other], TASKS)["double"] != code
+    assert codes_in([far], TASKS) != codes_in([far.replace("N = 1", "N = 2")], TASKS)
+    assert (
+        codes_in([task], TASKS)["double"]
+        == (codes_in([task.replace("return x\n", "return 3\n", 1)], TASKS)["double"])
+    )
+
+
+def test_the_same_code_is_the_same_in_a_module_and_a_notebook_and_in_any_layout(tmp_path):
+    plain = "def double(x):\n    y = x  # a copy\n\n    return 2*x\n"
+    module, notebook = tmp_path / "demo.py", tmp_path / "demo.ipynb"
+    module.write_bytes(b"\xef\xbb\xbf" + plain.replace("\n", "\r\n").encode())
+    cells = [
+        nbformat.v4.new_code_cell("%%time\ndef double(x):\n  y = x\n  return 2 * x"),
+        nbformat.v4.new_code_cell("def broken(:"),
+    ]
+    notebook.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)), encoding="utf-8")
+    assert codes_in([plain], TASKS) == codes_in_file(module, TASKS) != {}
+    unlike = plain.replace("    return", "    if x:\n        return")
+    assert codes_in([unlike], TASKS) != codes_in([plain], TASKS)
+    assert codes_in_file(tmp_path / "none.py", TASKS) == {}
+    cells[0].source = cells[0].source.removeprefix("%%time\n")
+    notebook.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)), encoding="utf-8")
+    assert codes_in_file(notebook, TASKS) == codes_in([plain], TASKS)
+
+
+def test_a_partial_run_renews_its_part_and_keeps_the_rest(kit, run_pytest, capfd):
+    write(kit, answers(double=SQUARED))
+    gradus("check", "demo", code=1)
+    write(kit, answers())
+    run_pytest("--rootdir", kit.root, kit.grader("demo"), "--task=double")
+    assert states(kit)["double"] == (State.DONE, 3)
+    run_pytest("--rootdir", kit.root, kit.grader("demo"), "-k", "twice_every_number")
+    assert states(kit)["double"] == (State.DONE, 3)  # the other check's result is of the same code
+    write(kit, answers(double="def double(x):\n    return x + x\n"))
+    run_pytest("--rootdir", kit.root, kit.grader("demo"), "-k", "twice_every_number")
+    assert states(kit)["double"] == (State.PART, 2)
+
+
+def test_a_damaged_or_older_memory_is_begun_anew(kit, capfd):
+    write(kit, answers())
+    memory = kit.state / "progress" / "demo.json"
+    gradus("check", "demo")
+    for text in (
+        "{",
+        "[]",
+        '{"version": 0, "tasks": {}}',
+        '{"version": 1, "tasks": {"double": [{}]}}',
+    ):
+        memory.write_text(text, encoding="utf-8")
+        assert "0 / 7" in gradus()
+        gradus("check", "double")
+        assert "3 / 7" in gradus()
+    old = kit.state / "reports" / "demo.json"
+    old.parent.mkdir()
+    old.write_text("{}", encoding="utf-8")
+    assert "3 / 7" in gradus()
+
+
+def test_results_hold_for_the_checks_that_gave_them(kit, capfd):
+    write(kit, answers())
+    gradus("check", "demo")
+    grader = kit.grader("demo").read_text("utf-8")
+    kit.grader("demo").write_text(
+        grader.replace('"double", points=2', '"double", points=5'), "utf-8"
+    )
+    assert states(kit)["double"] == (State.EDITED, 0)
+
+
+def test_a_notebook_is_graded_by_its_name_and_remembered(kit, capfd):
+    write(kit, as_notebook(double=SQUARED), ".ipynb")
+    assert "gradus: demo, exercises/demo.ipynb" in gradus("check", "exercises/demo.ipynb", code=1)
+    assert states(kit) == {
+        "double": (State.PART, 1), "row_means": (State.DONE, 2), "Affine": (State.DONE, 2)
+    }  # fmt: skip
+    [newest, *_] = remembered(kit, "demo")["double"]
+    assert newest.file == "exercises/demo.ipynb"
+    write(kit, answers(double=DOUBLE))  # the best of both
+    gradus("check", "demo.double")
+    assert "7 / 7" in gradus()
+
+
+def test_a_submission_is_not_remembered(kit, capfd):
+    gradus("check", "demo", "--submission", str(kit.solution("demo")))
+    assert not (kit.state / "progress").exists()
+
+
+def test_the_other_form_is_named_where_it_is_newer_and_holds_other_answers(kit, capfd):
+    write(kit, answers())
+    notebook = kit.exercise("demo").with_suffix(".ipynb")
+    later = time.time_ns() + 10**9
+    os.utime(notebook, ns=(later, later))
+    assert "newer" not in gradus("check", "demo")  # it is as it was handed out
+    write(kit, as_notebook(), ".ipynb")
+    os.utime(notebook, ns=(later, later))
+    assert "newer" not in gradus("check", "demo") + gradus()  # the same answers
+    write(kit, as_notebook(double=SQUARED), ".ipynb")
+    os.utime(notebook, ns=(later, later))
+    line = "the newer file has other answers: gradus check exercises/demo.ipynb"
+    assert line in gradus("check", "demo")
+    assert line in gradus()
+    gradus("check", "exercises/demo.ipynb", code=1)
+    assert "newer" not in gradus()
+
+
+class Shell:
+    """What IPython knows of a notebook that has run these cells."""
+
+    def __init__(self, *cells):
+        self.user_ns = {"In": ["", *cells]}
+        for cell in cells:
+            exec(cell, self.user_ns)
+
+
+@pytest.fixture
+def in_notebook(kit, monkeypatch):
+    """Run cells, and `check` in the last one."""
+
+    def run(*cells):
+        import IPython
+
+        shell = Shell("import torch\nfrom torch import nn, Tensor", *cells)
+        monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+        return checker("demo")
+
+    return run
+
+
+def test_a_check_in_a_notebook_is_remembered_with_the_code_that_ran(kit, in_notebook):
+    check = in_notebook(SQUARED, DOUBLE)
+    assert check("double") == 3.0
+    assert states(kit)["double"] == (State.OPEN, 0)  # the notebook is not saved yet
+    write(kit, as_notebook(double=DOUBLE.replace("2 * x", "2 * x  # once more")), ".ipynb")
+    assert states(kit)["double"] == (State.DONE, 3)
+
+
+def test_a_check_while_nbgrader_grades_is_not_remembered(kit, in_notebook, monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert in_notebook(DOUBLE)("double") == 3.0
+    assert remembered(kit, "demo") == {}
+
+
+@pytest.fixture
+def closed(kit):
+    """A folder of what is remembered that cannot be written to, for root neither."""
+    kit.state.write_text("in the way", encoding="utf-8")
+    return kit
+
+
+def test_where_nothing_can_be_remembered_it_is_said_once(closed, in_notebook, capfd):
+    write(closed, answers())
+    out = gradus("check", "demo")
+    assert out.count("not remembered: ") == 1
+    assert "demo is done." in out
+    assert "0 / 7" in gradus()
+    assert "double" in gradus("list")
+    hints = gradus("hint", "double")
+    assert "2 of 2" in hints  # it cannot be remembered which were shown
+    assert hints.count("not remembered: ") == 1
+    check = in_notebook(DOUBLE)
+    assert check("double") == check("double") == 3.0
+    assert capfd.readouterr().out.count("not remembered: ") == 1
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() == 0, reason="needs rights that can be taken"
+)
+def test_a_folder_without_rights_is_no_error(kit, capfd):
+    kit.state.mkdir()
+    kit.state.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    assert "not remembered: " in gradus("check", "demo", code=1)
+
+
+def test_a_released_folder_has_progress_too(kit, tmp_path, monkeypatch):
+    folder = tmp_path / "released"
+    (folder / "graders").mkdir(parents=True)
+    shutil.copy(kit.root / "course.toml", folder)
+    shutil.copy(kit.grader("demo"), folder / "graders")
+    (folder / "demo.ipynb").write_text(as_notebook(double=SQUARED), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    course = load_course(folder)
+    assert states(course)["double"] == (State.EDITED, 0)
+    gradus("check", "demo.ipynb", code=1)
+    assert states(course)["double"] == (State.PART, 1)
+
+
+def test_dates_have_a_year_and_totals_stand_below(kit, capfd):
+    gradus("check", "demo", code=1)
+    lines = gradus().splitlines()
+    assert re.search(r"demo +0 / 7 +\.{10} +20\d\d-\d\d-\d\d \d\d:\d\d +double", lines[1])
+    assert lines[2].split() == ["total", "0", "/", "7", "." * 10]
+    data = json.loads((kit.state / "progress" / "demo.json").read_text("utf-8"))
+    assert list(data["tasks"]) == TASKS
