@@ -30,9 +30,18 @@ class Course:
         """The checks of a topic."""
         return self.root / "graders" / f"test_{topic}.py"
 
+    @property
+    def exercises(self) -> Path:
+        """The folder of the files that a student edits: the root itself where notebooks were handed out."""
+        own = self.root / "exercises"
+        rooms = (own, self.root / "solutions")
+        names = [f"{topic}{kind}" for topic in self.topics for kind in (".ipynb", ".py")]
+        handed_out = any((self.root / name).exists() for name in names)
+        return self.root if handed_out and not any(map(Path.is_dir, rooms)) else own
+
     def exercise(self, topic: str) -> Path:
         """The file that a student edits."""
-        return self.root / "exercises" / f"{topic}.py"
+        return self.exercises / f"{topic}.py"
 
     def source(self, topic: str) -> Path | None:
         """The solution of a topic: this kit's own, else the installed kit's; None where there is neither."""

@@ -2,7 +2,10 @@
 
 import typer
 
-from gradus.cli import student  # first: the order of the commands in the help
+from gradus.cli import kit  # first: the order of the commands in the help
+
+# isort: split
+from gradus.cli import student
 
 # isort: split
 from gradus.cli import authoring, classroom
@@ -12,7 +15,7 @@ from gradus.shown import continued
 
 INTERRUPTED = 130  # typer's exit code where a person has stopped it
 
-__all__ = ["app", "authoring", "classroom", "main", "student"]
+__all__ = ["app", "authoring", "classroom", "kit", "main", "student"]
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import ReportError
+from gradus.files import write_whole
 from gradus.grading.report import Check, CheckResult, Report, TaskResult
 from gradus.grading.report_file import read_report, to_json
 from gradus.submission.status import Status
@@ -16,7 +17,11 @@ def last_report_path(course: Course, topic: str) -> Path:
 
 
 def remember(course: Course, report: Report) -> None:
-    """Keep a run's results; checks that it left out keep their earlier ones."""
+    """Keep a run's results; checks that it left out keep their earlier ones.
+
+    Raises:
+        OSError: If the kit cannot be written to.
+    """
     for topic in report.topics:
         path = last_report_path(course, topic.name)
         try:
@@ -30,8 +35,7 @@ def remember(course: Course, report: Report) -> None:
                 for task in topic.tasks
             )
             topic = replace(topic, tasks=tasks)  # the same topic, completed
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_json(replace(report, topics=(topic,))) + "\n", encoding="utf-8")
+        write_whole(path, (to_json(replace(report, topics=(topic,))) + "\n").encode("utf-8"))
 
 
 def _newer(result: CheckResult, earlier: dict[Check, CheckResult]) -> CheckResult:

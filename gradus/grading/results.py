@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import importlib.metadata
 import platform
 import sys
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from gradus.course import find_course
+from gradus import __version__
+from gradus.course import Course, find_course
 from gradus.errors import CourseError
 from gradus.grading import memory
 from gradus.grading.grader_file import read_checks, topic_of
@@ -29,6 +29,7 @@ class Results:
         self._cases: dict[str, dict[str, Case]] = {}  # grader file -> node id -> case
         self._problems: dict[str, list[Problem]] = {}
         self._about: dict[str, dict[str, Any]] = {}
+        self.unremembered = ""  # why progress was not kept, where it should have been
         for nodeid, data in journal.finished():  # by an earlier process of this run, which was lost
             self.record(nodeid, data)
 
@@ -91,14 +92,25 @@ class Results:
             path.write_text(to_json(report) + "\n", encoding="utf-8")
         if own_work:
             for grader in self._cases:
-                memory.remember(find_course(Path(grader).parent), report)
+                self._remember(find_course(Path(grader).parent), report)
         self._journal.end()
+
+    def _remember(self, course: Course, report: Report) -> None:
+        try:
+            memory.remember(course, report)
+        except (
+            OSError
+        ) as error:  # a kit of an administrator's, or a full disk: the grade is good without
+            why = error.strerror or str(error)
+            self.unremembered = (
+                f"{course.state} cannot be written ({why}): progress is not remembered."
+            )
 
 
 def versions() -> dict[str, str]:
     """What the run ran on."""
     return {
-        "gradus": importlib.metadata.version("gradus"),
+        "gradus": __version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "pytest": pytest.__version__,

@@ -1,11 +1,13 @@
 """One more hint each time: what was shown is remembered in `.gradus/hints.json`."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import TopicError
+from gradus.files import write_whole
 from gradus.topic import Topic
 
 HANDED_OUT = "hints.json"  # in copies of the kit that have no solutions/
@@ -24,18 +26,19 @@ def hints_of(course: Course, topic: str) -> dict[str, tuple[str, ...]]:
     """Hints of every task of a topic, gentle ones first.
 
     Raises:
-        TopicError: If this copy of the kit has neither the solution nor handed-out hints.
+        TopicError: If there is neither the solution nor handed-out hints.
     """
-    if course.solution(topic).exists():
-        return {name: task.hints for name, task in Topic.load(course.solution(topic)).tasks.items()}
-    path = course.root / HANDED_OUT
+    handed_out = course.root / HANDED_OUT
+    source = course.source(topic)
+    if source is not None and (source == course.solution(topic) or not handed_out.exists()):
+        return {name: task.hints for name, task in Topic.load(source).tasks.items()}
     try:
-        tasks = json.loads(path.read_text(encoding="utf-8"))[topic]
+        tasks = json.loads(handed_out.read_text(encoding="utf-8"))[topic]
         return {name: tuple(hints) for name, hints in tasks.items()}
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise TopicError(
-            f"{course.root}: no hints for {topic} here (neither solutions/{topic}.py nor {HANDED_OUT}). "
-            "Ask your instructor."
+            f"{course.root}: no hints for {topic} here (no {HANDED_OUT}, and neither this folder nor the "
+            f"installed kit has solutions/{topic}.py). Ask your instructor."
         ) from error
 
 
@@ -52,8 +55,11 @@ def next_hint(course: Course, topic: str, task: str, again: bool = False) -> Hin
     shown = _read(state)
     key = f"{topic}.{task}"
     count = min(shown.get(key, 0) + (0 if again else 1), len(hints[task]))
-    state.parent.mkdir(parents=True, exist_ok=True)
-    state.write_text(json.dumps({**shown, key: count}, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps({**shown, key: count}, indent=1) + "\n"
+    with contextlib.suppress(
+        OSError
+    ):  # of a kit that cannot be written to, the first hint is shown
+        write_whole(state, text.encode("utf-8"))
     return Hints(task, hints[task][:count], len(hints[task]))
 
 

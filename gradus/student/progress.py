@@ -9,6 +9,7 @@ from gradus.errors import ReportError
 from gradus.grading.memory import last_report_path
 from gradus.grading.report import TopicResult
 from gradus.grading.report_file import read_report
+from gradus.submission.reading import find_submission
 from gradus.submission.status import Status
 
 
@@ -47,7 +48,7 @@ def _line(course: Course, topic: str) -> Line:
         result = report.topic(topic)
     except ReportError:
         return Line(topic, None, note="the last report is damaged; check again")
-    exercise = course.exercise(topic)
+    exercise = find_submission(course.exercises, topic)
     now = hashlib.sha256(exercise.read_bytes()).hexdigest() if exercise.exists() else ""
     return Line(topic, result, _when(report.created), changed=now != result.sha256)
 
