@@ -84,6 +84,19 @@ def installed_kit() -> Course | None:
     return None
 
 
+def find_whole_kit() -> Course:
+    """The kit around the working folder; where there is none, or one without solutions, the installed one.
+
+    Raises:
+        CourseError: If there is neither, or a `course.toml` is damaged.
+    """
+    here = Path.cwd().resolve()
+    around = next((f for f in (here, *here.parents) if (f / FILE).is_file()), None)
+    if around is not None and (around / "solutions").is_dir():
+        return load_course(around)
+    return installed_kit() or find_course(here)
+
+
 def find_course(start: Path | None = None) -> Course:
     """The course whose root is `start` (default: the working folder) or the nearest folder above.
 
@@ -95,8 +108,8 @@ def find_course(start: Path | None = None) -> Course:
         if (folder / FILE).is_file():
             return load_course(folder)
     raise CourseError(
-        f"{here}: no {FILE} here or in a folder above. "
-        "Run this inside a gradus kit (the folder that holds exercises/ and graders/)."
+        f"{here}: no {FILE} here or in a folder above, so this is no gradus course. "
+        "cd into yours (the folder that holds exercises/ and graders/), or make one: gradus init my-course"
     )
 
 
