@@ -30,18 +30,25 @@ class Course:
         """The checks of a topic."""
         return self.root / "graders" / f"test_{topic}.py"
 
+    @property
+    def exercises(self) -> Path:
+        """The folder of the files that a student edits: the root itself where notebooks were handed out."""
+        own = self.root / "exercises"
+        rooms = (own, self.root / "solutions")
+        names = [f"{topic}{kind}" for topic in self.topics for kind in (".ipynb", ".py")]
+        handed_out = any((self.root / name).exists() for name in names)
+        return self.root if handed_out and not any(map(Path.is_dir, rooms)) else own
+
     def exercise(self, topic: str) -> Path:
         """The file that a student edits."""
-        return self.root / "exercises" / f"{topic}.py"
+        return self.exercises / f"{topic}.py"
 
     def forms(self, topic: str) -> tuple[Path, ...]:
         """The files that a student works in and that are there: the module, then the notebook.
 
         Without exercises/, as nbgrader releases a course, they lie in its root.
         """
-        rooms = self.root / "exercises", self.root
-        folder = rooms[0] if rooms[0].is_dir() else rooms[1]
-        files = (folder / f"{topic}{ending}" for ending in (".py", ".ipynb"))
+        files = (self.exercises / f"{topic}{ending}" for ending in (".py", ".ipynb"))
         return tuple(path for path in files if path.is_file())
 
     def source(self, topic: str) -> Path | None:
@@ -85,6 +92,19 @@ def installed_kit() -> Course | None:
     return None
 
 
+def find_whole_kit() -> Course:
+    """The kit around the working folder; where there is none, or one without solutions, the installed one.
+
+    Raises:
+        CourseError: If there is neither, or a `course.toml` is damaged.
+    """
+    here = Path.cwd().resolve()
+    around = next((f for f in (here, *here.parents) if (f / FILE).is_file()), None)
+    if around is not None and (around / "solutions").is_dir():
+        return load_course(around)
+    return installed_kit() or find_course(here)
+
+
 def find_course(start: Path | None = None) -> Course:
     """The course whose root is `start` (default: the working folder) or the nearest folder above.
 
@@ -96,8 +116,8 @@ def find_course(start: Path | None = None) -> Course:
         if (folder / FILE).is_file():
             return load_course(folder)
     raise CourseError(
-        f"{here}: no {FILE} here or in a folder above. "
-        "Run this inside a gradus kit (the folder that holds exercises/ and graders/)."
+        f"{here}: no {FILE} here or in a folder above, so this is no gradus course. "
+        "cd into yours (the folder that holds exercises/ and graders/), or make one: gradus init my-course"
     )
 
 

@@ -2,7 +2,10 @@
 
 import typer
 
-from gradus.cli import student  # first: the order of the commands in the help
+from gradus.cli import kit  # first: the order of the commands in the help
+
+# isort: split
+from gradus.cli import student
 
 # isort: split
 from gradus.cli import check, tasks, watch
@@ -13,7 +16,7 @@ from gradus.cli.app import BAD_INPUT, BROKEN, INTERRUPTED, app
 from gradus.errors import GradusError
 from gradus.shown import continued
 
-__all__ = ["app", "authoring", "check", "classroom", "main", "student", "tasks", "watch"]
+__all__ = ["app", "authoring", "check", "classroom", "kit", "main", "student", "tasks", "watch"]
 
 
 def main() -> None:

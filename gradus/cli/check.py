@@ -83,7 +83,7 @@ def check(
     more += [" --isolated"] if isolated else []
     asked = Asked(
         tasks, everything, "".join(more), heard.printed, stopped=stopped,
-        file=_from_here(find_submission(where or course.root / "exercises", topic)),
+        file=_from_here(find_submission(where or course.exercises, topic)),
     )  # fmt: skip
     out = console()
     for line in outcome(result, asked):

@@ -60,7 +60,7 @@ def grade_apart(
         from gradus.wall.judge.budget import SECONDS
 
         if submission is None:
-            own = find_submission(course.root / "exercises", topic)
+            own = find_submission(course.exercises, topic)
             job = replace(job, submission=own, folder=own.parent)
         judge = contained_judge(course, topic, devices=devices)
         if measured:

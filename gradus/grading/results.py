@@ -1,7 +1,6 @@
 """What the cases of one pytest run came to: kept as they come in, put together, written down."""
 
 import contextlib
-import importlib.metadata
 import platform
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from gradus import __version__
 from gradus.course import find_course
 from gradus.errors import CourseError
 from gradus.grading import memory
@@ -99,7 +99,7 @@ class Results:
 def versions() -> dict[str, str]:
     """What the run ran on."""
     return {
-        "gradus": importlib.metadata.version("gradus"),
+        "gradus": __version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "pytest": pytest.__version__,

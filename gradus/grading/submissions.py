@@ -72,10 +72,10 @@ class Submissions:
         return bool(self.given) or (self.are_own_work() and not self.isolated)
 
     def path_of(self, item: pytest.Item) -> Path:
-        """What is graded: `--submission`, else the file in exercises/."""
+        """What is graded: `--submission`, else the student's own file."""
         chosen: Path | None = self.config.getoption("--submission")
         topic = topic_of(item.path)
-        where = chosen if chosen is not None else self.course_of(item).root / "exercises"
+        where = chosen if chosen is not None else self.course_of(item).exercises
         return find_submission(where, topic)
 
     def load(self, item: pytest.Item) -> Loaded:
