@@ -51,5 +51,5 @@ def _cut(text: str, style: str, width: int) -> Text:
 
 
 def _wrapped(console: Console, line: Line) -> list[Text]:
-    text = Text(line.text, line.style)
+    text = Text.from_ansi(line.text, style=line.style)
     return list(text.wrap(console, console.width)) or [text]

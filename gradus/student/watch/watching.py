@@ -4,6 +4,7 @@ import queue
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from gradus.student.outcome import Asked, Line, outcome
 from gradus.student.watch.changes import changed_tasks, definitions
 from gradus.student.watch.keys import keys
 from gradus.student.watch.screen import draw
-from gradus.student.watch.shown import KEYS
 from gradus.submission.status import Status
 
 DEBOUNCE, STEP = 60, 20  # milliseconds: editors write a file in several steps
@@ -30,6 +30,7 @@ LOOK = 0.5  # seconds between two looks at the clock
 LAST = 14  # lines of what pytest says where it cannot collect the checks
 KILLS = 3  # processes of one topic that end by themselves before one gives up
 Event = tuple[str, Any]
+Show = Callable[[str, str], Iterable[str]]
 
 
 class Watching:
@@ -39,10 +40,13 @@ class Watching:
         course: The kit.
         topic: The topic to begin with.
         task: The task to begin with; the first that is not done if None.
+        shown: What a key shows in place of a grade, by key: lines, for a topic and a task.
     """
 
-    def __init__(self, course: Course, topic: str, task: str | None) -> None:
-        self._course = course
+    def __init__(
+        self, course: Course, topic: str, task: str | None, shown: Mapping[str, Show]
+    ) -> None:
+        self._course, self._shown = course, shown
         self._events: queue.Queue[Event] = queue.Queue()
         self._topic, self._task = topic, task
         self._warm: Warm | None = None
@@ -118,18 +122,16 @@ class Watching:
             self._warm.topic != self._topic or (self._busy and not can_fork())
         ):
             self._close()
-        if self._warm is None:
-            self._start()
-            self._draw()
-        assert self._warm is not None
+        warm = self._warm or self._start()
         self._busy, self._since, self._case = True, time.monotonic(), None
         self._printed = {}
+        self._draw()
         if tasks is None:
             tasks = [self._task] if self._task else []
         own = self._file.suffix == ".py"
-        self._warm.ask(tasks, None if own else self._file)
+        warm.ask(tasks, None if own else self._file)
 
-    def _start(self) -> None:
+    def _start(self) -> Warm:
         warm: Warm | None = None
         self._ready = False
         held: list[dict[str, Any]] = []
@@ -143,6 +145,7 @@ class Watching:
         warm = self._warm = Warm(self._course, self._topic, hear)
         for line in held:
             self._events.put(("said", (warm, line)))
+        return warm
 
     def _close(self) -> None:
         if self._warm is not None:
@@ -199,6 +202,8 @@ class Watching:
         if self._task is None:
             self._task = next((task.name for task in result.tasks if not _is_done(task)), None)
         self._show(everything=False)
+        if self._task is not None and _is_done(result.task(self._task)):
+            self._body.append(Line("n: the next task.   s: the solution, to compare with yours."))
         if not can_fork():
             self._close()
             self._start()
@@ -226,9 +231,9 @@ class Watching:
             self._next()
         elif key == "a" and self._topic in self._results:
             self._show(everything=True)
-        elif key in KEYS and self._task is not None:
+        elif key in self._shown and self._task is not None:
             try:
-                self._body = KEYS[key](self._course, self._topic, self._task)
+                self._body = [*map(Line, self._shown[key](self._topic, self._task))]
             except GradusError as error:
                 self._body = [Line(row, "yellow") for row in str(error).splitlines()]
         self._draw()
