@@ -44,10 +44,12 @@ def watching(kit, *words):
 
 
 def warm_processes(kit):
+    """Process ids of the warm processes of a kit, and of what they have forked."""
+    wanted = {"gradus.engine.warm_process", str(kit.root)}
     return [
         process.info["pid"]
         for process in psutil.process_iter(["pid", "cmdline"])
-        if str(kit.root) in (process.info["cmdline"] or ())
+        if wanted <= set(process.info["cmdline"] or ())
     ]
 
 
