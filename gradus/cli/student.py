@@ -66,8 +66,9 @@ def check(
     course = find_course()
     topic, task = find_target(course, target)
     tasks = [task] if task else []
-    named = own_file(course, target[0])  # a notebook too
-    where = submission.resolve() if submission else named
+    named = own_file(course, target[0])
+    notebook = named if named is not None and named.suffix == ".ipynb" else None
+    where = submission.resolve() if submission else notebook
     devices = [chosen.value for chosen in device or ()]
     if lacking := problem(devices):
         raise GradusError(lacking)

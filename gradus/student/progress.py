@@ -19,7 +19,7 @@ class State(str, Enum):
     """How far a task is."""
 
     DONE = "done"
-    PART = "tried"  # checked, and not all points
+    TRIED = "tried"  # not all points yet
     EDITED = "edited"  # since its last check, or it was never checked
     OPEN = "not tried"  # the stub is still there
 
@@ -110,7 +110,7 @@ def _task(
     elif not written:
         state = State.OPEN
     else:
-        state = State.PART if all(code in seen for code in written) else State.EDITED
+        state = State.TRIED if all(code in seen for code in written) else State.EDITED
     return TaskProgress(task, state, earned, known[0] if known else None)
 
 
