@@ -1,6 +1,7 @@
 """What the cases of one pytest run came to: kept as they come in, put together, written down."""
 
 import contextlib
+import hashlib
 import importlib.metadata
 import platform
 import sys
@@ -98,15 +99,19 @@ class Results:
         self._journal.end()
 
     def _remember(self, course: Course, report: Report) -> None:
-        try:
-            graded = memory.remember(course, report)
-        except OSError as error:
-            self.notes.append(memory.not_kept(course, error))
-            return
-        for topic, path in graded.items():
-            tasks = [task.name for task in report.topic(topic).tasks]
-            other = newer_form(course, topic, path, partial(codes_in_file, tasks=tasks))
-            self.notes += [words(course, other)] if other is not None else []
+        """Keep what was found out about the student's own files; not of one that was changed meanwhile."""
+        for topic in report.topics:
+            tasks = [task.name for task in topic.tasks]
+            for path in course.forms(topic.name):
+                if hashlib.sha256(path.read_bytes()).hexdigest() != topic.sha256:
+                    continue
+                codes = codes_in_file(path, tasks)
+                try:
+                    memory.remember(course, topic.name, topic.tasks, codes, path, report.created)
+                except OSError as error:
+                    self.notes.append(memory.not_kept(course, error))
+                other = newer_form(course, topic.name, path, partial(codes_in_file, tasks=tasks))
+                self.notes += [words(course, other)] if other is not None else []
 
 
 def versions() -> dict[str, str]:

@@ -14,20 +14,13 @@ from pathlib import Path
 from gradus.errors import SubmissionError
 from gradus.grading.definition import places_by_lines
 from gradus.grading.grader_file import defined_by, reached_from
+from gradus.grading.memory import TaskCode
 from gradus.submission.pieces import first_line, parsed
 from gradus.submission.reading import pieces_of, read_source
 from gradus.topic import todo_line
 
 _NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 _LAYOUT = {tokenize.INDENT: "\t", tokenize.DEDENT: "\b", tokenize.NEWLINE: "\n"}
-
-
-@dataclass(frozen=True)
-class TaskCode:
-    """The code of one task: a hash of it and of the helpers that it names; `todo` while the stub is there."""
-
-    digest: str
-    todo: bool
 
 
 @dataclass(frozen=True)
