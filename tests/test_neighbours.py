@@ -82,7 +82,7 @@ def run_with(kit, folder, plugin, *words, python=()):
 
 def told(done):
     """The table, and what was told of each check: its lines but for numbers that were drawn."""
-    table = re.search(r"(?s)=+ gradus: demo =+\n(.*?total[^\n]*)", done.stdout)
+    table = re.search(r"(?s)=+ gradus: demo[^\n]* =+\n(.*?total[^\n]*)", done.stdout)
     assert table, done.stdout + done.stderr
     lines = done.stdout[: table.start()].splitlines()
     labels = ("raised", "hint", "called", "`x` was")

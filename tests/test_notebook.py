@@ -12,6 +12,7 @@ import gradus
 from gradus.course import find_course
 from gradus.engine.here import grade_here
 from gradus.errors import CourseError, GradusError
+from gradus.grading.memory import remembered
 from tests.kits import forget_graders
 from tests.nbgrader_class import SQUARED
 from tests.nbgrader_course import as_bytes, cell_of, filled, right_answers
@@ -118,6 +119,17 @@ def test_stock_nbgrader_takes_the_score_that_pytest_gives_for_public_checks(
 
 def test_a_check_judges_what_the_notebook_has_defined_last(executed):
     assert result_of(more(executed, "check again"))[0] == "3.0"
+
+
+def test_what_a_check_found_is_remembered_for_the_terminal(executed, handout):
+    known = remembered(find_course(handout[1]), "demo")
+    assert {task: records[0].result.earned for task, records in known.items()} == {
+        "double": 3,
+        "row_means": 0,
+        "Affine": 0,
+    }
+    assert [record.result.earned for record in known["double"]] == [3, 1]
+    assert {records[0].file for records in known.values()} == {"demo.ipynb"}
 
 
 def test_a_check_leaves_random_numbers_and_threads_of_the_notebook_alone(executed):

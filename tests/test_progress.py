@@ -62,7 +62,7 @@ def test_a_check_earns_points_and_an_edit_of_that_task_takes_them_away(kit, capf
     write(kit, answers(double=SQUARED))
     gradus("check", "demo", code=1)
     assert states(kit) == {
-        "double": (State.PART, 1), "row_means": (State.DONE, 2), "Affine": (State.DONE, 2)
+        "double": (State.TRIED, 1), "row_means": (State.DONE, 2), "Affine": (State.DONE, 2)
     }  # fmt: skip
     out = gradus()
     assert "demo    5 / 7   #######..." in out
@@ -73,6 +73,14 @@ def test_a_check_earns_points_and_an_edit_of_that_task_takes_them_away(kit, capf
     assert states(kit)["row_means"] == (State.EDITED, 0)
     assert "total   3 / 7 " in gradus()
     write(kit, answers(double=SQUARED))  # undone: no new check is needed
+    assert states(kit)["row_means"] == (State.DONE, 2)
+
+
+def test_a_task_with_a_mistake_in_it_is_edited_and_then_tried(kit, capfd):
+    write(kit, answers(double="def double(x):\n    return (2 * x\n"))
+    assert states(kit)["double"] == (State.EDITED, 0)
+    gradus("check", "demo", code=1)
+    assert states(kit)["double"] == (State.TRIED, 0)
     assert states(kit)["row_means"] == (State.DONE, 2)
 
 
@@ -143,7 +151,7 @@ def test_a_partial_run_renews_its_part_and_keeps_the_rest(kit, run_pytest, capfd
     assert states(kit)["double"] == (State.DONE, 3)  # the other check's result is of the same code
     write(kit, answers(double="def double(x):\n    return x + x\n"))
     run_pytest("--rootdir", kit.root, kit.grader("demo"), "-k", "twice_every_number")
-    assert states(kit)["double"] == (State.PART, 2)
+    assert states(kit)["double"] == (State.TRIED, 2)
 
 
 def test_a_damaged_or_older_memory_is_begun_anew(kit, capfd):
@@ -180,7 +188,7 @@ def test_a_notebook_is_graded_by_its_name_and_remembered(kit, capfd):
     write(kit, as_notebook(double=SQUARED), ".ipynb")
     assert "gradus: demo, exercises/demo.ipynb" in gradus("check", "exercises/demo.ipynb", code=1)
     assert states(kit) == {
-        "double": (State.PART, 1), "row_means": (State.DONE, 2), "Affine": (State.DONE, 2)
+        "double": (State.TRIED, 1), "row_means": (State.DONE, 2), "Affine": (State.DONE, 2)
     }  # fmt: skip
     [newest, *_] = remembered(kit, "demo")["double"]
     assert newest.file == "exercises/demo.ipynb"
@@ -290,7 +298,7 @@ def test_a_released_folder_has_progress_too(kit, tmp_path, monkeypatch):
     course = load_course(folder)
     assert states(course)["double"] == (State.EDITED, 0)
     gradus("check", "demo.ipynb", code=1)
-    assert states(course)["double"] == (State.PART, 1)
+    assert states(course)["double"] == (State.TRIED, 1)
 
 
 def test_dates_have_a_year_and_totals_stand_below(kit, capfd):

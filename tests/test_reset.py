@@ -243,8 +243,9 @@ def test_restore_brings_work_back_and_can_be_undone(kit):
     gradus("restore", oldest)
     assert path.read_text("utf-8") == mine
     listed = gradus("restore", "--list").splitlines()
-    assert len(listed) == 3
-    assert oldest in listed[-1]
+    assert len(listed) == 4
+    assert oldest in listed[-2]
+    assert listed[-1].endswith(f"gradus restore {oldest}")
 
 
 def test_restore_of_a_notebook_and_of_an_unknown_name(kit):

@@ -63,7 +63,8 @@ def check(
     if lacking := problem(devices):
         raise GradusError(lacking)
     named = own_file(course, target[0])  # a notebook too
-    where = submission.resolve() if submission else named
+    notebook = named if named is not None and named.suffix == ".ipynb" else None
+    where = submission.resolve() if submission else notebook
     stopped = False
     try:
         report = grade_apart(

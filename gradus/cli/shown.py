@@ -8,7 +8,7 @@ from gradus.grading.other_form import words
 from gradus.student.progress import State, TaskProgress, TopicProgress, day_and_time
 
 BAR = 10
-COLOURS = {State.DONE: "green", State.PART: "yellow", State.EDITED: "cyan", State.OPEN: None}
+COLOURS = {State.DONE: "green", State.TRIED: "yellow", State.EDITED: "cyan", State.OPEN: None}
 WIDTH = 80
 
 

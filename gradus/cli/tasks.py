@@ -68,9 +68,9 @@ def restore(
     if listed:
         known = backups(course, course.require(wanted) if wanted else None)
         for backup in known:
-            day = backup.when.strftime("%Y-%m-%d %H:%M:%S")
-            path = backup.path.relative_to(course.root).as_posix()
-            typer.echo(f"{day}  {backup.topic:<14}  {path}")
+            typer.echo(f"{backup.when.strftime('%Y-%m-%d %H:%M:%S')}  {backup.path.name}")
+        if known:
+            typer.echo(f"to bring one of them back: gradus restore {known[-1].path.name}")
         if not known:
             typer.echo("nothing is kept yet: gradus reset keeps what it replaces.")
         return
@@ -78,7 +78,7 @@ def restore(
     day = backup.when.strftime("%Y-%m-%d %H:%M:%S")
     typer.echo(f"{file.relative_to(course.root).as_posix()} is as it was kept on {day}.")
     if kept is not None:
-        typer.echo(f"What was there is kept in {kept.relative_to(course.root).as_posix()}")
+        typer.echo(f"What was there: {kept.relative_to(course.root).as_posix()}")
 
 
 @app.command(rich_help_panel="For students")

@@ -1,5 +1,6 @@
 """Keep what a run found out about a student's own files, and say what there is to say of it."""
 
+import hashlib
 from functools import partial
 
 from gradus.course import Course
@@ -10,14 +11,22 @@ from gradus.grading.task_code import codes_in_file
 
 
 def keep(course: Course, report: Report) -> list[str]:
-    """Remember a run; notes for its end: where nothing can be kept, where the other form is newer."""
-    try:
-        graded = memory.remember(course, report)
-    except OSError as error:
-        return [memory.not_kept(course, error)]
+    """Remember a run, but of a file that was changed meanwhile.
+
+    Returns:
+        Notes for its end: where nothing can be kept, and where the other form of a topic is newer.
+    """
     notes = []
-    for topic, path in graded.items():
-        tasks = [task.name for task in report.topic(topic).tasks]
-        other = newer_form(course, topic, path, partial(codes_in_file, tasks=tasks))
-        notes += [words(course, other)] if other is not None else []
-    return notes
+    for topic in report.topics:
+        tasks = [task.name for task in topic.tasks]
+        for path in course.forms(topic.name):
+            if hashlib.sha256(path.read_bytes()).hexdigest() != topic.sha256:
+                continue
+            codes = codes_in_file(path, tasks)
+            try:
+                memory.remember(course, topic.name, topic.tasks, codes, path, report.created)
+            except OSError as error:
+                notes.append(memory.not_kept(course, error))
+            other = newer_form(course, topic.name, path, partial(codes_in_file, tasks=tasks))
+            notes += [words(course, other)] if other is not None else []
+    return list(dict.fromkeys(notes))

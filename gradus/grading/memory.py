@@ -6,7 +6,6 @@ of a task's last codes the results are kept, so that what is undone needs no new
 
 import contextlib
 import datetime
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,12 +15,19 @@ from typing import Any
 from gradus.course import Course, find_course
 from gradus.errors import CourseError
 from gradus.files import write_whole
-from gradus.grading.report import Case, Check, CheckResult, Report, TaskResult
-from gradus.grading.task_code import TaskCode, codes_in_file
+from gradus.grading.report import Case, Check, CheckResult, TaskResult
 from gradus.submission.status import Status
 
 VERSION = 1
 KEPT = 4  # codes of one task whose results are kept
+
+
+@dataclass(frozen=True)
+class TaskCode:
+    """The code of one task: a hash of it and of the helpers that it names; `todo` while the stub is there."""
+
+    digest: str
+    todo: bool
 
 
 @dataclass(frozen=True)
@@ -47,26 +53,7 @@ def is_own(submission: Path) -> bool:
     return False
 
 
-def remember(course: Course, report: Report) -> dict[str, Path]:
-    """Keep what a run found out about the student's own files; not of one that was changed meanwhile.
-
-    Returns:
-        The file of each topic that was kept.
-
-    Raises:
-        OSError: If it cannot be written down.
-    """
-    graded = {}
-    for topic in report.topics:
-        for path in course.forms(topic.name):
-            if hashlib.sha256(path.read_bytes()).hexdigest() == topic.sha256:
-                codes = codes_in_file(path, [task.name for task in topic.tasks])
-                remember_tasks(course, topic.name, topic.tasks, codes, path, report.created)
-                graded[topic.name] = path
-    return graded
-
-
-def remember_tasks(
+def remember(
     course: Course,
     topic: str,
     tasks: tuple[TaskResult, ...],

@@ -12,21 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradus.errors import SubmissionError
+from gradus.grading.definition import places_by_lines
 from gradus.grading.grader_file import defined_by, reached_from
+from gradus.grading.memory import TaskCode
 from gradus.submission.pieces import first_line, parsed
 from gradus.submission.reading import pieces_of, read_source
 from gradus.topic import todo_line
 
 _NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 _LAYOUT = {tokenize.INDENT: "\t", tokenize.DEDENT: "\b", tokenize.NEWLINE: "\n"}
-
-
-@dataclass(frozen=True)
-class TaskCode:
-    """The code of one task: a hash of it and of the helpers that it names; `todo` while the stub is there."""
-
-    digest: str
-    todo: bool
 
 
 @dataclass(frozen=True)
@@ -45,15 +39,11 @@ def codes_in_file(path: Path, tasks: Collection[str]) -> dict[str, TaskCode]:
 
 
 def codes_in(pieces: Iterable[str], tasks: Collection[str]) -> dict[str, TaskCode]:
-    """The code of each task that pieces of source define, the last one of a name; broken pieces count not."""
+    """The code of each task that pieces of source define, the last one of a name; with a mistake in it, too."""
     known: dict[str, _Definition] = {}
     for piece in pieces:
-        lines = piece.split("\n")
         tree = parsed(piece)
-        for node in tree.body if tree is not None else ():
-            text = "\n".join(lines[first_line(node) - 1 : node.end_lineno])
-            if not isinstance(node, ast.Import | ast.ImportFrom):
-                known.update(dict.fromkeys(defined_by(node), _Definition(node, text)))
+        known.update(_definitions(piece, tree) if tree is not None else _broken(piece, tasks))
     helpers = [known[name].node for name in known if name not in tasks]
     found = {}
     for task in tasks:
@@ -66,7 +56,29 @@ def codes_in(pieces: Iterable[str], tasks: Collection[str]) -> dict[str, TaskCod
     return found
 
 
+def _definitions(piece: str, tree: ast.Module) -> dict[str, _Definition]:
+    lines, found = piece.split("\n"), {}
+    for node in tree.body:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            text = "\n".join(lines[first_line(node) - 1 : node.end_lineno])
+            found.update(dict.fromkeys(defined_by(node), _Definition(node, text)))
+    return found
+
+
+def _broken(piece: str, tasks: Iterable[str]) -> dict[str, _Definition]:
+    """Tasks in a piece that is not Python."""
+    lines, found = piece.split("\n"), {}
+    for task in tasks:
+        for place in places_by_lines(piece, task):
+            text = "\n".join(lines[place.first - 1 : place.last])
+            found[task] = _Definition(ast.Pass(), text)
+    return found
+
+
 def _without_comments(text: str) -> str:
     """The words of a definition; `ast.dump` would be another one in another Python."""
     words = tokenize.generate_tokens(io.StringIO(text + "\n").readline)
-    return "".join(_LAYOUT.get(w.type, w.string) for w in words if w.type not in _NO_CODE)
+    try:
+        return "".join(_LAYOUT.get(w.type, w.string) for w in words if w.type not in _NO_CODE)
+    except (tokenize.TokenError, SyntaxError):  # with a mistake in it
+        return text

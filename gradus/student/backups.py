@@ -47,7 +47,9 @@ def change(course: Course, topic: str, path: Path, content: bytes) -> Path | Non
     """
     try:
         before = path.read_bytes() if path.exists() else b""
-        kept = _keep(course, topic, path, before) if before not in (b"", content) else None
+        if path.exists() and before == content:
+            return None
+        kept = _keep(course, topic, path, before) if before else None
         write_whole(path, content)
     except OSError as error:
         raise GradusError(

@@ -62,7 +62,7 @@ class Checker:
     def _remember(self, graded: "TaskResult", cells: list[str]) -> None:
         """Keep the result with the code that was run, unless somebody else is graded."""
         from gradus.grading.grader_file import tasks_in
-        from gradus.grading.memory import not_kept, now, remember_tasks
+        from gradus.grading.memory import not_kept, now, remember
         from gradus.grading.task_code import codes_in
 
         files = [path for path in self.course.forms(self.topic) if path.suffix == ".ipynb"]
@@ -70,7 +70,7 @@ class Checker:
             return
         codes = codes_in(cells, tasks_in(self.course.grader(self.topic)))
         try:
-            remember_tasks(self.course, self.topic, (graded,), codes, files[0], now())
+            remember(self.course, self.topic, (graded,), codes, files[0], now())
         except OSError as error:
             self._told = True
             print(not_kept(self.course, error))

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from gradus.course import Course
-from gradus.grading.memory import Remembered, remembered
+from gradus.grading.memory import Remembered, TaskCode, remembered
 from gradus.grading.other_form import newer_form
-from gradus.grading.task_code import TaskCode, codes_in_file
 from gradus.student.cache import Cache
 from gradus.student.index import IndexedTask, IndexedTopic, indexed
 
@@ -19,7 +18,7 @@ class State(str, Enum):
     """How far a task is."""
 
     DONE = "done"
-    PART = "tried"  # checked, and not all points
+    TRIED = "tried"  # not all points yet
     EDITED = "edited"  # since its last check, or it was never checked
     OPEN = "not tried"  # the stub is still there
 
@@ -110,7 +109,7 @@ def _task(
     elif not written:
         state = State.OPEN
     else:
-        state = State.PART if all(code in seen for code in written) else State.EDITED
+        state = State.TRIED if all(code in seen for code in written) else State.EDITED
     return TaskProgress(task, state, earned, known[0] if known else None)
 
 
@@ -121,11 +120,16 @@ def _same_checks(task: IndexedTask, record: Remembered) -> bool:
 
 
 def _codes(course: Course, topic: IndexedTopic, cache: Cache, path: Path) -> Mapping[str, TaskCode]:
-    tasks = [task.name for task in topic.tasks]
+    def work_out() -> dict[str, list[object]]:
+        from gradus.grading.task_code import codes_in_file
+
+        codes = codes_in_file(path, [task.name for task in topic.tasks])
+        return {task: [code.digest, code.todo] for task, code in codes.items()}
+
     return cache.of(
         path.relative_to(course.root).as_posix(),
         [path, course.grader(topic.name)],
-        lambda: {t: [c.digest, c.todo] for t, c in codes_in_file(path, tasks).items()},
+        work_out,
         lambda data: {
             str(t): TaskCode(str(digest), bool(todo)) for t, (digest, todo) in data.items()
         },

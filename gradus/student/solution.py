@@ -40,6 +40,6 @@ def _require_done(course: Course, topic: str, task: str) -> None:
         State.OPEN: "it is not tried yet",
     }.get(known.state, f"{missing} of {known.task.points} points are missing")
     raise GradusError(
-        f"{name}: {why}. Its solution is shown after full marks (gradus check {name}; a hint: gradus hint "
-        f"{name}), or with --anyway."
+        f"{name}: {why}.\n"
+        f"The solution is shown after full marks, or with --anyway.\nA hint: gradus hint {name}"
     )

@@ -31,8 +31,7 @@ def places(text: str, task: str) -> list[Place]:
         before = piece.line - 1
         if tree is None:
             found += [
-                Place(p.first + before, p.last + before)
-                for p in _by_lines(piece.text.split("\n"), task)
+                Place(p.first + before, p.last + before) for p in places_by_lines(piece.text, task)
             ]
             continue
         for node in tree.body:
@@ -70,8 +69,9 @@ def _with_comments(lines: list[str], last: int) -> int:
     return last
 
 
-def _by_lines(lines: list[str], task: str) -> list[Place]:
+def places_by_lines(text: str, task: str) -> list[Place]:
     """Definitions in text that is not Python: to the next thing that begins on the outermost level."""
+    lines = text.split("\n")
     begins = re.compile(rf"(?:async\s+def|def|class)\s+{re.escape(task)}\b")
     found = []
     for number, line in enumerate(lines):
