@@ -7,6 +7,7 @@ from pathlib import Path
 from gradus.course import Course
 from gradus.errors import GradusError
 from gradus.grading.grader_file import tasks_in
+from gradus.submission.reading import find_submission
 
 
 def find_target(course: Course, words: Sequence[str]) -> tuple[str, str | None]:
@@ -63,12 +64,12 @@ def _topic_of_file(course: Course, word: str) -> str:
     path = Path(word)
     if path.suffix not in (".py", ".ipynb"):
         return word
-    own = [course.exercise(topic).resolve() for topic in course.topics]
+    own = [find_submission(course.exercises, topic).resolve() for topic in course.topics]
     for place in (path.resolve(), (course.root / path).resolve()):
         if place in own:
             return place.stem
     raise GradusError(
-        f"{word} is none of the files in {course.root / 'exercises'} that are checked by name. "
+        f"{word} is none of the files in {course.exercises} that are checked by name. "
         f"To check another file: gradus check TOPIC --submission {word}"
     )
 
