@@ -29,7 +29,7 @@ def handed_out(kit, tmp_path, monkeypatch):
 def test_a_handed_out_notebook_is_graded_where_it_lies(handed_out, capfd):
     gradus("check", "demo", code=1)
     (handed_out.root / "demo.ipynb").write_text(notebook(*code_cells(answers())), encoding="utf-8")
-    gradus("check", "double")
+    gradus("check", "demo.ipynb", "double")
     assert "there is no file" not in capfd.readouterr().out
     (line,) = overview(handed_out)
     assert line.result is not None

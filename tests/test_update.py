@@ -175,3 +175,12 @@ def test_a_checkout_and_a_handed_out_folder_are_told_apart(kit, tmp_path, monkey
     monkeypatch.chdir(tmp_path / "release")
     with pytest.raises(GradusError, match=r"was handed out by an instructor"):
         gradus("update")
+
+
+def test_a_course_that_cannot_be_written_to_is_told_so(kit, mine):
+    (mine.state / "kit.json").unlink()
+    mine.state.rmdir()
+    mine.state.write_text("in the way: not even an administrator can make the folder", "utf-8")
+    renew(kit)
+    with pytest.raises(GradusError, match=r"cannot be written to \(.*run gradus update again"):
+        gradus("update", "--from", str(kit.root))

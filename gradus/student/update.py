@@ -61,10 +61,12 @@ def update(course: Course, source: Path | None = None) -> Update:
             _bring(course, path, data, made.files.get(path), done)
         known = {**made.files, **{path: sha256(data) for path, data in files.items()}}
         where = str(place.resolve()) if place else None
-        write_made(course, Made(__version__, made.topics, where, known))
+        note = Made(__version__, made.topics, where, known)
+        if note != made:
+            write_made(course, note)
     except OSError as error:
         raise GradusError(
-            f"{error.filename or course.root}: cannot be written ({error.strerror or error}). "
+            f"{course.root}: cannot be written to ({error.strerror or error}). "
             "Nothing is lost; when it can be, run gradus update again."
         ) from error
     return done
