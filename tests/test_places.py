@@ -10,7 +10,7 @@ import pytest
 
 from gradus.classroom.course_folder import build_course
 from gradus.course import load_course
-from gradus.student.progress import overview
+from gradus.student.progress import progress
 from tests.kits import answers, code_cells, notebook
 from tests.test_cli import gradus
 
@@ -31,9 +31,10 @@ def test_a_handed_out_notebook_is_graded_where_it_lies(handed_out, capfd):
     (handed_out.root / "demo.ipynb").write_text(notebook(*code_cells(answers())), encoding="utf-8")
     gradus("check", "demo.ipynb", "double")
     assert "there is no file" not in capfd.readouterr().out
-    (line,) = overview(handed_out)
-    assert line.result is not None
-    assert not line.changed
+    (topic,) = progress(handed_out)
+    assert topic.last is not None
+    assert topic.edited() == ["row_means", "Affine"]
+    assert topic.earned == 3
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -64,7 +65,7 @@ def test_a_kit_that_cannot_be_written_to_grades_and_says_what_it_cannot_keep(
     monkeypatch.chdir(kit.root)
     kit.state.write_text("in the way: not even an administrator can make the folder", "utf-8")
     out = gradus("check", "demo", code=1)
-    told = re.findall(r"\.gradus cannot be written \(.+\): progress is not remembered\.", out)
+    told = re.findall(r"not remembered: \S+ cannot be written to \(.+\)\.", out)
     assert len(told) == 1
     assert "next: double" in out
     assert "1 of 2" in gradus("hint", "double")

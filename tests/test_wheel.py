@@ -160,7 +160,7 @@ def test_an_evening_begins(course, installed):
     assert count == 1
     course.exercise("tensors").write_text(answered, encoding="utf-8")
     below = course.root / "exercises"
-    assert "7 / 7" in installed.run("gradus", "check", "one_hot", cwd=below)
+    assert "7 of 7 points" in installed.run("gradus", "check", "one_hot", cwd=below)
     assert "1 of " in installed.run("gradus", "hint", "one_hot", cwd=below)
     assert "tensors" in installed.run("gradus", cwd=below)
     done = installed.run("python", "-m", "pytest", "-q", "--task", "one_hot", cwd=course.root)

@@ -59,18 +59,25 @@ def outcome(result: TopicResult, asked: Asked) -> list[Line]:
     The first thing to fix comes last, where a screen ends; with `everything`, all that is wrong comes
     before the overview.
     """
+    lines = list(_lines(result, asked))
+    while lines and not lines[-1].text:
+        lines.pop()
+    return lines
+
+
+def _lines(result: TopicResult, asked: Asked) -> Iterator[Line]:
     tasks = [task for task in result.tasks if not asked.tasks or task.name in asked.tasks]
     failures = list(_failures(tasks, result.problems))
-    overview = [*_overview(result, tasks)]
+    if not asked.everything:
+        yield from _overview(result, tasks)
+        yield Line()
+    yield from _problems(result.problems, len(result.problems) if asked.everything else PROBLEMS)
+    for check, case in failures if asked.everything else failures[:1]:
+        yield from _message(check, case, asked)
+        yield Line()
     if asked.everything:
-        shown = [*_problems(result.problems, len(result.problems))]
-        for check, case in failures:
-            shown += [*_message(check, case, asked), Line()]
-        return [*shown, *overview, *_what_next(result, tasks, asked, len(failures))]
-    shown = [*_problems(result.problems, PROBLEMS)]
-    for check, case in failures[:1]:
-        shown += [*_message(check, case, asked), Line()]
-    return [*overview, Line(), *shown, *_what_next(result, tasks, asked, len(failures))]
+        yield from _overview(result, tasks)
+    yield from _what_next(result, tasks, asked, len(failures))
 
 
 def _overview(result: TopicResult, tasks: Sequence[TaskResult]) -> Iterator[Line]:
