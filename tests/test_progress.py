@@ -55,7 +55,7 @@ def test_what_was_never_checked_is_not_tried_and_then_edited(kit):
     assert set(states(kit).values()) == {(State.OPEN, 0)}
     write(kit, answers())
     assert set(states(kit).values()) == {(State.EDITED, 0)}
-    assert "edited since a check: demo: double, row_means, Affine" in gradus()
+    assert "edited, not checked yet: demo: double, row_means, Affine" in gradus()
 
 
 def test_a_check_earns_points_and_an_edit_of_that_task_takes_them_away(kit, capfd):
@@ -139,6 +139,15 @@ def test_the_same_code_is_the_same_in_a_module_and_a_notebook_and_in_any_layout(
     cells[0].source = cells[0].source.removeprefix("%%time\n")
     notebook.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)), encoding="utf-8")
     assert codes_in_file(notebook, TASKS) == codes_in([plain], TASKS)
+
+
+def test_the_hash_is_the_same_in_every_python():
+    """Or an update of Python would take all points away."""
+    code = (
+        'def double(x):\n    words = f"{x + 1 !r:>{4}} {{{x}}}" + f"""\n{x\n} a"""\n'
+        "    return [x for _ in words][:1] or -x\n"
+    )
+    assert codes_in([code], ["double"])["double"].digest == "84f535637f1fa623"
 
 
 def test_a_partial_run_renews_its_part_and_keeps_the_rest(kit, run_pytest, capfd):

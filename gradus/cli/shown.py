@@ -22,7 +22,7 @@ def overview(course: Course, topics: Sequence[TopicProgress]) -> Iterator[str]:
     yield styled(f"{'total':<{width}} {_points(topics)} {_bar(topics)}", bold=True)
     for topic in topics:
         if topic.edited():
-            yield _cut(f"edited since a check: {topic.topic.name}: {', '.join(topic.edited())}")
+            yield _cut(f"edited, not checked yet: {topic.topic.name}: {', '.join(topic.edited())}")
         if topic.newer is not None:
             yield words(course, topic.newer)
         if topic.topic.problem:

@@ -7,7 +7,7 @@ import ast
 import hashlib
 import io
 import tokenize
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,9 +76,32 @@ def _broken(piece: str, tasks: Iterable[str]) -> dict[str, _Definition]:
 
 
 def _without_comments(text: str) -> str:
-    """The words of a definition; `ast.dump` would be another one in another Python."""
-    words = tokenize.generate_tokens(io.StringIO(text + "\n").readline)
+    """The words of a definition, the same in every Python; those of `ast.dump` are not."""
     try:
-        return "".join(_LAYOUT.get(w.type, w.string) for w in words if w.type not in _NO_CODE)
+        return "".join(_words(text + "\n"))
     except (tokenize.TokenError, SyntaxError):  # with a mistake in it
         return text
+
+
+def _words(text: str) -> Iterator[str]:
+    """Tokens. An f-string is one, as it was before Python 3.12."""
+    lines, depth, begin = io.StringIO(text).readlines(), 0, (0, 0)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        name = tokenize.tok_name[token.type]
+        if name.endswith("STRING_START"):
+            begin = begin if depth else token.start
+            depth += 1
+        elif name.endswith("STRING_END"):
+            depth -= 1
+            if not depth:
+                yield _between(lines, begin, token.end)
+        elif not depth and token.type not in _NO_CODE:
+            yield _LAYOUT.get(token.type, token.string)
+
+
+def _between(lines: list[str], begin: tuple[int, int], end: tuple[int, int]) -> str:
+    (first, left), (last, right) = begin, end
+    if first == last:
+        return lines[first - 1][left:right]
+    inner = lines[first : last - 1]
+    return "".join([lines[first - 1][left:], *inner, lines[last - 1][:right]])
