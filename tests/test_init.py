@@ -97,6 +97,15 @@ def test_an_empty_folder_that_is_there_is_filled(kit, tmp_path, monkeypatch):
     assert files_in(Path.cwd()) == MADE  # it is still the same folder
 
 
+def test_a_course_inside_a_kit_is_one_of_its_own(kit, monkeypatch, capfd):
+    monkeypatch.chdir(kit.root)
+    gradus("init", "my-course", "--from", ".")
+    monkeypatch.chdir("my-course")
+    gradus("check", "demo", code=1)
+    assert find_course().root == kit.root / "my-course"
+    assert gradus("update") == "nothing is new.\n"
+
+
 def test_topics_are_chosen_and_keep_the_order_of_the_kit(tmp_path, capfd):
     gradus("init", str(tmp_path / "mine"), "--topic", "cnn", "--topic", "tensors")
     course = load_course(tmp_path / "mine")

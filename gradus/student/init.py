@@ -81,7 +81,7 @@ def _refuse(place: Path) -> None:
         if place.is_dir() and any(place.iterdir()):
             raise GradusError(f"{place}: is not empty. Name a new folder, or an empty one.")
     for around in place.resolve().parents:
-        if (around / FILE).is_file():
+        if (around / FILE).is_file() and not (around / "solutions").is_dir():  # a kit may hold one
             raise GradusError(
                 f"{place}: lies inside the course {around}. Name a folder outside of it; "
                 "to bring a newer kit into that course: cd there, then gradus update."
