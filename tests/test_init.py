@@ -205,6 +205,23 @@ def test_stopped_in_the_middle_it_leaves_nothing(kit, tmp_path, monkeypatch):
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_hints_come_from_the_kit_that_the_course_was_made_from(kit, made):
+    assert "1 of 2" in gradus("hint", "double")
+    assert made.source("demo") == kit.solution("demo")
+    assert made.source("tensors") is None
+    kit.root.rename(kit.root.with_name("moved"))
+    with pytest.raises(GradusError, match="no hints for demo here"):
+        gradus("hint", "double")
+
+
+def test_a_damaged_kit_is_told_by_its_file_and_line(kit, tmp_path):
+    with kit.grader("demo").open("a", encoding="utf-8") as file:
+        file.write("def test_(:\n")
+    with pytest.raises(GradusError, match=r"test_demo\.py:\d+: invalid syntax"):
+        gradus("init", str(tmp_path / "mine"), "--from", str(kit.root))
+    assert not (tmp_path / "mine").exists()
+
+
 def test_hints_come_from_the_installed_kit(tmp_path, monkeypatch):
     gradus("init", str(tmp_path / "mine"), "--topic", "tensors")
     monkeypatch.chdir(tmp_path / "mine")
