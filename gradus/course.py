@@ -1,5 +1,6 @@
 """Where a kit is and which topics it has: `course.toml`, at the bottom of all imports."""
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ else:
     import tomli as tomllib
 
 FILE = "course.toml"
+NOTE = "kit.json"  # in `.gradus`: what a course was made from (gradus/student/made.py)
 PACKAGE = Path(__file__).parent
 
 
@@ -52,15 +54,27 @@ class Course:
         return tuple(path for path in files if path.is_file())
 
     def source(self, topic: str) -> Path | None:
-        """The solution of a topic: this kit's own, else the installed kit's; None where there is neither."""
+        """The solution of a topic: this kit's own, else that of the kit that the course was made from.
+
+        That is the installed one, unless another one was named; None where the kit or the topic is not there.
+        """
         own = self.solution(topic)
         if own.exists():
             return own
-        installed = installed_kit()
-        if installed is None or topic not in installed.topics:
+        kit = self.origin() or installed_kit()
+        if kit is None or topic not in kit.topics:
             return None
-        path = installed.solution(topic)
+        path = kit.solution(topic)
         return path if path.exists() else None
+
+    def origin(self) -> "Course | None":
+        """The kit that this course was made from, where it is not the installed one and is there."""
+        try:
+            note = json.loads((self.state / NOTE).read_text(encoding="utf-8"))
+            root = Path(note["kit"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return load_course(root) if (root / FILE).is_file() else None
 
     @property
     def state(self) -> Path:

@@ -97,6 +97,15 @@ def test_an_empty_folder_that_is_there_is_filled(kit, tmp_path, monkeypatch):
     assert files_in(Path.cwd()) == MADE  # it is still the same folder
 
 
+def test_a_course_inside_a_kit_is_one_of_its_own(kit, monkeypatch, capfd):
+    monkeypatch.chdir(kit.root)
+    gradus("init", "my-course", "--from", ".")
+    monkeypatch.chdir("my-course")
+    gradus("check", "demo", code=1)
+    assert find_course().root == kit.root / "my-course"
+    assert gradus("update") == "nothing is new.\n"
+
+
 def test_topics_are_chosen_and_keep_the_order_of_the_kit(tmp_path, capfd):
     gradus("init", str(tmp_path / "mine"), "--topic", "cnn", "--topic", "tensors")
     course = load_course(tmp_path / "mine")
@@ -194,6 +203,23 @@ def test_stopped_in_the_middle_it_leaves_nothing(kit, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         init_module.make_course(tmp_path / "mine", kit, (), kit.root)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_hints_come_from_the_kit_that_the_course_was_made_from(kit, made):
+    assert "1 of 2" in gradus("hint", "double")
+    assert made.source("demo") == kit.solution("demo")
+    assert made.source("tensors") is None
+    kit.root.rename(kit.root.with_name("moved"))
+    with pytest.raises(GradusError, match="no hints for demo here"):
+        gradus("hint", "double")
+
+
+def test_a_damaged_kit_is_told_by_its_file_and_line(kit, tmp_path):
+    with kit.grader("demo").open("a", encoding="utf-8") as file:
+        file.write("def test_(:\n")
+    with pytest.raises(GradusError, match=r"test_demo\.py:\d+: invalid syntax"):
+        gradus("init", str(tmp_path / "mine"), "--from", str(kit.root))
+    assert not (tmp_path / "mine").exists()
 
 
 def test_hints_come_from_the_installed_kit(tmp_path, monkeypatch):

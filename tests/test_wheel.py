@@ -201,6 +201,21 @@ def test_what_an_extra_would_bring_is_asked_for_by_its_name(course, installed):
         assert "Traceback" not in out
 
 
+def test_the_cell_for_colab_leaves_the_torch_that_is_there(wheel, installed, tmp_path):
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
+    (cell,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    code = [line for line in cell.splitlines() if line[:1] not in ("%", "!")]
+    subprocess.run([sys.executable, "-c", "\n".join(code)], cwd=tmp_path, check=True)
+    pins = (tmp_path / "there.txt").read_text("utf-8").split()
+    assert [pin.partition("==")[0] for pin in pins] == ["torch", "torchvision", "numpy"]
+    (line,) = re.findall(r"^%(pip install .*) gradus-kit$", cell, re.MULTILINE)
+    words = [sys.executable, "-m", "pip", "--python", str(installed.python)]
+    words += [*line.replace(" -q", "").split()[1:], "--dry-run", "--no-index", str(wheel)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in done.stdout.partition("Would install")[2]
+
+
 LOOK = """
 import json, os, pathlib, gradus
 kit = pathlib.Path(gradus.__file__).parent / "kit"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gradus.authoring.export import stub_text
 from gradus.course import FILE, Course
-from gradus.errors import GradusError
+from gradus.errors import GraderError, GradusError
 from gradus.grading.grader_file import without_hidden
 from gradus.topic import Topic, todo_line
 
@@ -50,10 +50,14 @@ def course_files(kit: Course, topics: Sequence[str], own: Sequence[str] = ()) ->
 
     Raises:
         TopicError: If a solution of the kit is damaged.
+        GraderError: If a grader is.
         GradusError: If the kit has no solution, grader or notebook of a topic, or the notebook is not as
             `gradus export` wrote it.
     """
-    found = dict(_texts(kit, topics, own))
+    try:
+        found = dict(_texts(kit, topics, own))
+    except (OSError, UnicodeDecodeError) as error:
+        raise GradusError(f"{kit.root}: the kit cannot be read ({error}).") from error
     return {path: text.encode("utf-8") for path, text in found.items()}
 
 
@@ -94,7 +98,10 @@ def _topic(kit: Course, name: str) -> Iterator[tuple[str, str]]:
         )
     yield f"{EXERCISES}/{name}.ipynb", text
     grader = kit.grader(name)
-    yield f"graders/{grader.name}", without_hidden(grader.read_text(encoding="utf-8"))
+    try:
+        yield f"graders/{grader.name}", without_hidden(grader.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise GraderError(f"{grader}:{error.lineno}: {error.msg}.") from error
 
 
 def tables_of(text: str, topics: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gradus import __version__
-from gradus.course import FILE, Course, installed_kit, load_course
+from gradus.course import FILE, NOTE, Course, installed_kit, load_course
 from gradus.errors import CourseError, GradusError
 from gradus.files import write_whole
 from gradus.student import made
@@ -59,7 +59,7 @@ def make_course(folder: Path, kit: Course, topics: Sequence[str], source: Path |
         __version__, chosen if topics else None, str(source.resolve()) if source else None, known
     )
     try:
-        _write(place, {f".gradus/{made.FILE}": made.to_json(note), **files})
+        _write(place, {f".gradus/{NOTE}": made.to_json(note), **files})
     except OSError as error:
         raise GradusError(
             f"{place}: the course cannot be written here ({error.strerror or error}). "
@@ -81,7 +81,7 @@ def _refuse(place: Path) -> None:
         if place.is_dir() and any(place.iterdir()):
             raise GradusError(f"{place}: is not empty. Name a new folder, or an empty one.")
     for around in place.resolve().parents:
-        if (around / FILE).is_file():
+        if (around / FILE).is_file() and not (around / "solutions").is_dir():  # a kit may hold one
             raise GradusError(
                 f"{place}: lies inside the course {around}. Name a folder outside of it; "
                 "to bring a newer kit into that course: cd there, then gradus update."

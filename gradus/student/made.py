@@ -5,10 +5,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from gradus.course import Course
+from gradus.course import NOTE, Course
 from gradus.files import write_whole
-
-FILE = "kit.json"
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ def to_json(made: Made) -> bytes:
 def read_made(course: Course) -> Made | None:
     """What was noted when the course was made or last updated; None where the note is lost or damaged."""
     try:
-        data = json.loads((course.state / FILE).read_text(encoding="utf-8"))
+        data = json.loads((course.state / NOTE).read_text(encoding="utf-8"))
         topics, kit = data["topics"], data["kit"]
         return Made(
             str(data["version"]),
@@ -52,4 +50,4 @@ def write_made(course: Course, made: Made) -> None:
     Raises:
         OSError: If the course cannot be written to.
     """
-    write_whole(course.state / FILE, to_json(made))
+    write_whole(course.state / NOTE, to_json(made))
