@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from gradus.student.outcome import Line
-from gradus.student.watch.changes import changed_tasks, definitions
 from gradus.student.watch.screen import render
 from tests.kits import answers, code_cells, notebook, write_kit
 from tests.terminal import NEEDS_TMUX, PATIENCE, Terminal
@@ -18,7 +17,6 @@ from tests.terminal import NEEDS_TMUX, PATIENCE, Terminal
 WAITS = "waiting for a file to be saved"
 SQUARED = "def double(x): return x**2"
 LOOP = "def double(x):\n    while True: pass"
-TASKS = ("double", "row_means", "Affine")
 
 
 @pytest.fixture
@@ -106,6 +104,23 @@ def test_keys(kit):
 
 
 @NEEDS_TMUX
+def test_what_a_save_has_changed_is_shown(kit):
+    save(kit, answers())
+    with watching(kit, "demo.double") as terminal:
+        terminal.sees("demo.double is done.")
+        save(kit, answers(row_means="def row_means(table):\n    return (table"))
+        terminal.sees("SyntaxError", WAITS)
+        assert "gradus watch   demo.row_means" in terminal.screen()
+        save(kit, answers())
+        terminal.sees("demo.row_means is done.", WAITS)
+        helper = "def half(x): return x / 2\n\ndef double(x): return half(x)"
+        save(kit, answers(double=helper))
+        terminal.sees("gradus watch   demo.double", "double gives two times every number.", WAITS)
+        save(kit, answers(double=helper.replace("x / 2", "x * 2")))
+        terminal.sees("demo.double is done.", WAITS)
+
+
+@NEEDS_TMUX
 def test_a_notebook_that_is_saved_is_graded(kit):
     with watching(kit) as terminal:
         path = kit.exercise("demo").with_suffix(".ipynb")
@@ -146,30 +161,6 @@ def test_without_a_terminal_it_says_so(kit):
     )  # fmt: skip
     assert done.returncode == 2
     assert "watch needs a terminal. Without one: gradus check TOPIC.TASK" in done.stderr
-
-
-def changed(tmp_path, before, after, suffix=".py"):
-    """What is taken to have changed between two versions of a file."""
-    found = []
-    for text in (before, after):
-        path = tmp_path / f"demo{suffix}"
-        path.write_text(text, encoding="utf-8")
-        found.append(definitions(path))
-    return changed_tasks(*found, TASKS)
-
-
-def test_which_tasks_a_save_has_changed(tmp_path):
-    right = answers()
-    assert changed(tmp_path, right, answers(double=SQUARED)) == ["double"]
-    assert changed(tmp_path, right, right + "\n# a thought\n") == []
-    assert changed(tmp_path, right, right + "\nNUMBER = 3\n") is None
-    assert changed(tmp_path, right, right + "\ndef helper(): pass\n") is None
-    assert changed(tmp_path, right, right + "\ndef (") is None
-    assert changed(tmp_path, "", "") == []
-    cells = code_cells(right)
-    other = ["%matplotlib inline", *code_cells(answers(double=SQUARED))]
-    assert changed(tmp_path, notebook(*cells), notebook(*other), ".ipynb") == ["double"]
-    assert changed(tmp_path, notebook(*cells), "{", ".ipynb") is None
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10), (20, 5), (200, 60)])

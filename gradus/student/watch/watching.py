@@ -4,7 +4,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from gradus.engine.warm import GONE, Warm
 from gradus.engine.warm_process import DONE, FAILED, READY
 from gradus.errors import GradusError
 from gradus.grading.grader_file import tasks_in
+from gradus.grading.memory import TaskCode
 from gradus.grading.report import TopicResult
 from gradus.grading.report_file import from_json
+from gradus.grading.task_code import codes_in_file
 from gradus.student.outcome import Asked, Line, outcome
-from gradus.student.watch.changes import changed_tasks, definitions
 from gradus.student.watch.keys import keys
 from gradus.student.watch.screen import draw
 from gradus.submission.status import Status
@@ -55,7 +56,8 @@ class Watching:
         self._since, self._took = 0.0, 0.0
         self._case: tuple[str, str] | None = None
         self._file = course.exercise(topic)
-        self._known: dict[Path, dict[str, str] | None] = {}
+        self._known: dict[Path, dict[str, TaskCode]] = {}  # what the files held when looked at last
+        self._asked: list[str] = []
         self._results: dict[str, TopicResult] = {}
         self._printed: dict[tuple[str, str], str] = {}
         self._body: list[Line] = []
@@ -67,7 +69,7 @@ class Watching:
         folder = self._file.parent
         for topic in self._course.topics:
             for path in self._forms(topic):
-                self._known[path] = definitions(path)
+                self._known[path] = self._codes(topic, path)
         with ExitStack() as stack:
             stack.callback(over.set)
             stack.callback(self._close)
@@ -88,6 +90,9 @@ class Watching:
     def _forms(self, topic: str) -> tuple[Path, Path]:
         module = self._course.exercise(topic)
         return module, module.with_suffix(".ipynb")
+
+    def _codes(self, topic: str, path: Path) -> dict[str, TaskCode]:
+        return codes_in_file(path, tasks_in(self._course.grader(topic)))
 
     def _watch(self, folder: Path, over: threading.Event) -> None:
         kit = [self._course.root / name for name in ("graders", "datasets")]
@@ -116,7 +121,7 @@ class Watching:
 
     # Grading
 
-    def _ask(self, tasks: list[str] | None = None) -> None:
+    def _ask(self, tasks: Sequence[str] = ()) -> None:
         """Have the tasks graded: those named, else the one that is shown, else all of the topic."""
         if self._warm is not None and (
             self._warm.topic != self._topic or (self._busy and not can_fork())
@@ -126,10 +131,9 @@ class Watching:
         self._busy, self._since, self._case = True, time.monotonic(), None
         self._printed = {}
         self._draw()
-        if tasks is None:
-            tasks = [self._task] if self._task else []
+        self._asked = list(tasks) or ([self._task] if self._task else [])
         own = self._file.suffix == ".py"
-        warm.ask(tasks, None if own else self._file)
+        warm.ask(self._asked, None if own else self._file)
 
     def _start(self) -> Warm:
         warm: Warm | None = None
@@ -161,19 +165,14 @@ class Watching:
                 self._ask()
             return
         path = saved[0]
-        before, now = self._known.get(path), definitions(path)
-        self._known[path] = now
         topic = exercises[path]
-        tasks = changed_tasks(before, now, tasks_in(self._course.grader(topic)))
-        same = topic == self._topic and path == self._file
-        if not tasks and same and tasks is not None and topic in self._results:
-            return  # a comment
+        before, now = self._known.get(path, {}), self._codes(topic, path)
+        self._known[path] = now
+        changed = [task for task in now if now[task] != before.get(task)]
+        if (topic, path) != (self._topic, self._file) or changed:
+            self._task = changed[0] if changed else None
         self._topic, self._file = topic, path
-        if tasks:
-            self._task = tasks[0]
-        elif not same:
-            self._task = None
-        self._ask(tasks or None)
+        self._ask(changed)
 
     def _said(self, line: dict[str, Any]) -> None:
         event = line["event"]
@@ -199,8 +198,10 @@ class Watching:
         self._busy, self._lost = False, 0
         self._took = time.monotonic() - self._since
         self._results[self._topic] = result
-        if self._task is None:
-            self._task = next((task.name for task in result.tasks if not _is_done(task)), None)
+        asked = [task for task in result.tasks if not self._asked or task.name in self._asked]
+        left = [task.name for task in asked if not _is_done(task)]
+        if left and self._task not in left:
+            self._task = left[0]
         self._show(everything=False)
         if self._task is not None and _is_done(result.task(self._task)):
             self._body.append(Line("n: the next task.   s: the solution, to compare with yours."))
