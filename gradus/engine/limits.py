@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from gradus.engine.spawned import grade_spawned
 from gradus.errors import GraderError
 from gradus.grading.journal import Line
 from gradus.submission.status import Status
+from gradus.writing import write_whole
 
 TIMES = 20  # as long as the reference: a right answer may be a plain loop, on a busy machine
 LEAST_SECONDS = 2.0
@@ -120,13 +120,8 @@ def _read(path: Path, key: str) -> dict[str, float] | None:
 
 
 def _keep(path: Path, key: str, found: Mapping[str, float]) -> None:
-    """Write a file, whole or not at all. Where a kit cannot be written to, each process measures anew."""
+    """Where a kit cannot be written to, each process measures anew."""
     if not found:
         return
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".new", delete=False, encoding="utf-8"
-        ) as file:
-            json.dump({"key": key, "seconds": found}, file, indent=1)
-        Path(file.name).replace(path)
+        write_whole(path, json.dumps({"key": key, "seconds": found}, indent=1))
