@@ -1,5 +1,6 @@
 """Where a kit is and which topics it has: `course.toml`, at the bottom of all imports."""
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ else:
     import tomli as tomllib
 
 FILE = "course.toml"
+NOTE = "kit.json"  # in `.gradus`: what a course was made from (gradus/student/made.py)
 PACKAGE = Path(__file__).parent
 
 
@@ -30,30 +32,49 @@ class Course:
         """The checks of a topic."""
         return self.root / "graders" / f"test_{topic}.py"
 
+    @property
+    def exercises(self) -> Path:
+        """The folder of the files that a student edits: the root itself where notebooks were handed out."""
+        own = self.root / "exercises"
+        rooms = (own, self.root / "solutions")
+        names = [f"{topic}{kind}" for topic in self.topics for kind in (".ipynb", ".py")]
+        handed_out = any((self.root / name).exists() for name in names)
+        return self.root if handed_out and not any(map(Path.is_dir, rooms)) else own
+
     def exercise(self, topic: str) -> Path:
         """The file that a student edits."""
-        return self.root / "exercises" / f"{topic}.py"
+        return self.exercises / f"{topic}.py"
 
     def forms(self, topic: str) -> tuple[Path, ...]:
         """The files that a student works in and that are there: the module, then the notebook.
 
         Without exercises/, as nbgrader releases a course, they lie in its root.
         """
-        rooms = self.root / "exercises", self.root
-        folder = rooms[0] if rooms[0].is_dir() else rooms[1]
-        files = (folder / f"{topic}{ending}" for ending in (".py", ".ipynb"))
+        files = (self.exercises / f"{topic}{ending}" for ending in (".py", ".ipynb"))
         return tuple(path for path in files if path.is_file())
 
     def source(self, topic: str) -> Path | None:
-        """The solution of a topic: this kit's own, else the installed kit's; None where there is neither."""
+        """The solution of a topic: this kit's own, else that of the kit that the course was made from.
+
+        That is the installed one, unless another one was named; None where the kit or the topic is not there.
+        """
         own = self.solution(topic)
         if own.exists():
             return own
-        installed = installed_kit()
-        if installed is None or topic not in installed.topics:
+        kit = self.origin() or installed_kit()
+        if kit is None or topic not in kit.topics:
             return None
-        path = installed.solution(topic)
+        path = kit.solution(topic)
         return path if path.exists() else None
+
+    def origin(self) -> "Course | None":
+        """The kit that this course was made from, where it is not the installed one and is there."""
+        try:
+            note = json.loads((self.state / NOTE).read_text(encoding="utf-8"))
+            root = Path(note["kit"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return load_course(root) if (root / FILE).is_file() else None
 
     @property
     def state(self) -> Path:
@@ -85,6 +106,19 @@ def installed_kit() -> Course | None:
     return None
 
 
+def find_whole_kit() -> Course:
+    """The kit around the working folder; where there is none, or one without solutions, the installed one.
+
+    Raises:
+        CourseError: If there is neither, or a `course.toml` is damaged.
+    """
+    here = Path.cwd().resolve()
+    around = next((f for f in (here, *here.parents) if (f / FILE).is_file()), None)
+    if around is not None and (around / "solutions").is_dir():
+        return load_course(around)
+    return installed_kit() or find_course(here)
+
+
 def find_course(start: Path | None = None) -> Course:
     """The course whose root is `start` (default: the working folder) or the nearest folder above.
 
@@ -96,8 +130,8 @@ def find_course(start: Path | None = None) -> Course:
         if (folder / FILE).is_file():
             return load_course(folder)
     raise CourseError(
-        f"{here}: no {FILE} here or in a folder above. "
-        "Run this inside a gradus kit (the folder that holds exercises/ and graders/)."
+        f"{here}: no {FILE} here or in a folder above, so this is no gradus course. "
+        "cd into yours (the folder that holds exercises/ and graders/), or make one: gradus init my-course"
     )
 
 

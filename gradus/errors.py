@@ -1,5 +1,8 @@
 """Errors that a person is meant to read: where, what, got, and what to do."""
 
+import contextlib
+from collections.abc import Iterator
+
 from gradus.shown import safe
 
 
@@ -11,6 +14,23 @@ class GradusError(Exception):
 
     def __str__(self) -> str:
         return safe(super().__str__())
+
+
+@contextlib.contextmanager
+def needs(extra: str, what: str) -> Iterator[None]:
+    """Where a package of an extra is imported; `what` begins the message: `exporting notebooks`.
+
+    Raises:
+        GradusError: If the package is not installed; with the command that installs the extra.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "gradus":
+            raise
+        raise GradusError(
+            f'{what} needs {error.name}, which is not installed: pip install "gradus-kit[{extra}]"'
+        ) from error
 
 
 class CourseError(GradusError):

@@ -30,6 +30,7 @@ TOGETHER = {  # files whose tests share something that takes long to make
     "tests/test_notebook.py",
     "tests/test_sandbox.py",
     "tests/test_apart.py",
+    "tests/test_wheel.py",
 }
 gc.freeze()  # each pytest run in this process collects garbage several times; torch is none
 

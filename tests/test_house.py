@@ -1,6 +1,7 @@
 """The house is in order: gradus starts light, the README tells the truth. (Layers: `lint-imports`.)"""
 
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def test_top_level_rooms_are_the_agreed_ones():
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.split()
     rooms = {name.partition("/")[0] for name in tracked if "/" in name}
-    agreed = "gradus exercises solutions graders datasets tests docs .ci .github"
+    agreed = "gradus exercises solutions graders datasets tests docs .ci .devcontainer .github"
     assert rooms <= set(agreed.split())
 
 
@@ -42,6 +43,23 @@ def test_the_commands_of_the_readme_are_there():
     commands = {c.name or c.callback.__name__ for c in app.registered_commands}
     for command in re.findall(r"^\s*gradus (\w+)", readme, re.MULTILINE):
         assert command in commands
+
+
+def test_the_dev_container_installs_what_is_there():
+    told = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    assert (ROOT / "constraints.txt").exists()
+    (extra,) = re.findall(r"-e '\.\[(\w+)\]'", told["postCreateCommand"])
+    assert f"\n{extra} = [" in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_extras_are_asked_for_by_names_that_there_are():
+    extras = set(importlib.metadata.metadata("gradus-kit").get_all("Provides-Extra"))
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "gradus").rglob("*.py")]
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert set(re.findall(r"gradus-kit\[(\w+)\]", text)) <= extras, page
+        assert "gradus[dev" not in text, page
+        assert "gradus[instr" not in text, page
 
 
 def test_the_links_of_the_documents_lead_somewhere():

@@ -137,7 +137,7 @@ def test_gradus_check_has_the_wall_too(kit):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\n  isolation: " in done.stdout
-    assert "7 / 7" in done.stdout
+    assert "demo: 7 of 7 points" in done.stdout
 
 
 def test_files_beside_ones_own_exercise_come_along_and_others_submissions_do_not(kit, run_pytest):

@@ -53,6 +53,14 @@ def test_an_unloadable_file_is_told_once(kit, run_pytest):
     run.stdout.fnmatch_lines(["exercises/demo.py:2: SyntaxError: *", "  total        0 / 7"])
 
 
+def test_a_syntax_error_in_one_task_is_told_once(kit, run_pytest):
+    wrong = answers(double="def double(x):\n    return (2 * x")
+    kit.exercise("demo").write_text(wrong, encoding="utf-8")
+    run = run_pytest()
+    assert run.stdout.str().count("SyntaxError") == 1
+    run.stdout.fnmatch_lines(["exercises/demo.py:*: SyntaxError: *", "  total        4 / 7"])
+
+
 def test_a_broken_grader_is_no_students_task(kit, run_pytest):
     grader = GRADER.replace("table.sum(1) / 5", "table.sum(1) / five")
     kit.grader("demo").write_text(grader, encoding="utf-8")

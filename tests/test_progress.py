@@ -195,7 +195,9 @@ def test_results_hold_for_the_checks_that_gave_them(kit, capfd):
 
 def test_a_notebook_is_graded_by_its_name_and_remembered(kit, capfd):
     write(kit, as_notebook(double=SQUARED), ".ipynb")
-    assert "gradus: demo, exercises/demo.ipynb" in gradus("check", "exercises/demo.ipynb", code=1)
+    assert "demo: 5 of 7 points   exercises/demo.ipynb" in gradus(
+        "check", "exercises/demo.ipynb", code=1
+    )
     assert states(kit) == {
         "double": (State.TRIED, 1), "row_means": (State.DONE, 2), "Affine": (State.DONE, 2)
     }  # fmt: skip

@@ -129,6 +129,19 @@ except OSError as error: answer["written"] = error.strerror
     assert seen["written"] == "Read-only file system"
 
 
+def test_the_kit_of_a_wheel_is_covered_in_every_folder_of_packages_that_is_shown(open_folder):
+    other = open_folder / "other" / "lib" / "python3.99" / "site-packages"
+    make_kit(other / "gradus" / "kit")
+    python = make_environment(open_folder / "env", [*THEIR_PACKAGES, other])
+    (own,) = (open_folder / "env" / "lib").glob("python3.*/site-packages")
+    make_kit(own / "gradus" / "kit")
+    code = SEEN.format(kit=str(other / "gradus" / "kit"))
+    code += f"answer['own'] = os.listdir({str(own / 'gradus' / 'kit')!r})"
+    seen = reached(code, python=python, kit=str(ROOT))["answer"]
+    assert seen["kit"] == []
+    assert seen["own"] == []
+
+
 def test_a_kit_in_a_system_folder_is_covered_and_its_data_is_not():
     steps = views([Path("/usr")], [Path("/usr/share/doc")], [Path("/usr/share")]).steps
     assert [(str(path), state) for path, state in steps if "/usr" in str(path)] == [

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gradus.course import Course
-from gradus.errors import GradusError
+from gradus.errors import needs
 from gradus.grading.grader_file import read_checks
 from gradus.topic import Topic, split_cells
 
@@ -32,12 +32,8 @@ def outputs(course: Course, name: str) -> dict[Path, str]:
         GraderError: If the grader's declarations do.
         GradusError: If nbgrader is not installed.
     """
-    try:
+    with needs("instructor", "exporting notebooks"):
         from gradus.authoring.notebooks import source_notebook, student_notebook, to_text
-    except ModuleNotFoundError as error:
-        raise GradusError(
-            f'exporting notebooks needs {error.name}: pip install "gradus[instructor]"'
-        ) from error
     topic = Topic.load(course.solution(name))
     source = source_notebook(topic, read_checks(course.grader(name)))
     return {

@@ -2,20 +2,21 @@
 
 import typer
 
-from gradus.cli import student  # first: the order of the commands in the help
+from gradus.cli import kit  # first: the order of the commands in the help
 
 # isort: split
-from gradus.cli import tasks
+from gradus.cli import student
+
+# isort: split
+from gradus.cli import check, tasks, watch
 
 # isort: split
 from gradus.cli import authoring, classroom
-from gradus.cli.app import BAD_INPUT, BROKEN, app
+from gradus.cli.app import BAD_INPUT, BROKEN, INTERRUPTED, app
 from gradus.errors import GradusError
 from gradus.shown import continued
 
-INTERRUPTED = 130  # typer's exit code where a person has stopped it
-
-__all__ = ["app", "authoring", "classroom", "main", "student", "tasks"]
+__all__ = ["app", "authoring", "check", "classroom", "kit", "main", "student", "tasks", "watch"]
 
 
 def main() -> None:

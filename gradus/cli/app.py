@@ -16,6 +16,7 @@ EXIT_CODES = (
     "3 a grader is broken."
 )
 NOT_YET, BAD_INPUT, BROKEN = 1, 2, 3
+INTERRUPTED = 130  # typer's exit code where a person has stopped it
 
 app = typer.Typer(
     help="Auto-graded PyTorch exercises. Without a command: your progress.",

@@ -7,7 +7,7 @@ import typer
 
 from gradus.cli.app import BAD_INPUT, BROKEN, NOT_YET, TopicName, app, console
 from gradus.course import find_course
-from gradus.errors import GradusError
+from gradus.errors import GradusError, needs
 
 
 @app.command(rich_help_panel="For authors")
@@ -33,7 +33,8 @@ def export(
 @app.command(rich_help_panel="For authors")
 def new(topic: TopicName) -> None:
     """Write the files of a new topic, to be filled in."""
-    from gradus.authoring.new import new_topic
+    with needs("instructor", "a new topic"):
+        from gradus.authoring.new import new_topic
 
     course = find_course()
     for path in new_topic(course, topic):
@@ -58,10 +59,8 @@ def audit(
     from gradus.engine import one_thread
 
     one_thread()
-    try:
+    with needs("dev", "an audit"):
         from gradus.authoring.audit.report import Findings, make_plan
-    except ModuleNotFoundError as error:
-        raise GradusError(f'an audit needs {error.name}: pip install "gradus[dev]"') from error
     from gradus.authoring.audit.run import grade_mutants
     from gradus.authoring.audit.show import Bar, show
 
@@ -103,14 +102,12 @@ def calibrate(
     ] = False,
 ) -> None:
     """Measure what trained answers reach, and write the bars of their checks (docs/thresholds.md)."""
-    try:
+    with needs("dev", "calibrating"):
         from gradus.authoring.calibrate.show import (
             check_and_show,
             measure_and_show,
             topics_with_bars,
         )
-    except ModuleNotFoundError as error:
-        raise GradusError(f'calibrating needs {error.name}: pip install "gradus[dev]"') from error
 
     course = find_course()
     if check and python is not None:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from gradus.cli.app import app, console
-from gradus.course import find_course
-from gradus.errors import GradusError
+from gradus.course import PACKAGE, find_whole_kit
+from gradus.errors import GradusError, needs
 
 AllowUnsandboxed = Annotated[
     bool,
@@ -29,8 +29,13 @@ def course(
     from gradus.authoring.export import stale
     from gradus.classroom.course_folder import build_course
 
-    kit = find_course()
-    old = [path for path in stale(kit, kit.topics) if path.parent.name == "solutions"]
+    kit = find_whole_kit()
+    with needs("instructor", "a course for nbgrader"):
+        import nbgrader  # noqa: F401  what is built needs it
+
+    packed = PACKAGE in kit.root.parents  # made when the wheel was, with other versions perhaps
+    notebooks = {} if packed else stale(kit, kit.topics)
+    old = [path for path in notebooks if path.parent.name == "solutions"]
     if old:
         raise GradusError(f"{old[0].relative_to(kit.root)} is stale. Run `gradus export` first.")
     topics = build_course(
@@ -50,9 +55,10 @@ def demo(
     from rich.markup import escape
     from rich.table import Table
 
-    from gradus.classroom.demo import run_demo
+    with needs("instructor", "the demo"):
+        from gradus.classroom.demo import run_demo
 
-    kit = find_course()
+    kit = find_whole_kit()
     kit.require(topic)
     out = console()
     with out.status("starting") as status:
@@ -62,7 +68,7 @@ def demo(
             if not out.is_terminal:
                 typer.echo(text)
 
-        students, marks = run_demo(kit, (kit.root / folder), topic, say)
+        students, marks = run_demo(kit, folder.resolve(), topic, say)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("student", "score", "of", "the submission"):
         table.add_column(name, justify="right" if name in ("score", "of") else "left")

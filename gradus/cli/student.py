@@ -1,23 +1,12 @@
-"""Commands of students: progress, check, hint, doctor."""
+"""Commands of students: progress, hint, doctor."""
 
-from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gradus import __version__
-from gradus.cli.app import BROKEN, NOT_YET, TopicOrTask, app, console, styled
+from gradus.cli.app import NOT_YET, TopicOrTask, app, console, styled
 from gradus.course import find_course
-from gradus.errors import GradusError
-
-
-class Device(str, Enum):
-    """Where checks that take a device can run."""
-
-    CPU = "cpu"
-    SIMULATED = "simulated"
-    CUDA = "cuda"
 
 
 @app.callback(invoke_without_command=True)
@@ -37,50 +26,6 @@ def overview_command(
     course = find_course()
     for line in overview(course, progress(course)):
         typer.echo(line)
-
-
-@app.command(rich_help_panel="For students")
-def check(
-    target: TopicOrTask,
-    submission: Annotated[
-        Path | None,
-        typer.Option(help="A file or folder to check in place of exercises/."),
-    ] = None,
-    hidden: Annotated[bool, typer.Option("--hidden", help="Run hidden checks too.")] = False,
-    isolated: Annotated[
-        bool, typer.Option("--isolated", help="Run the submission in a sandbox (docs/security.md).")
-    ] = False,
-    device: Annotated[
-        list[Device] | None,
-        typer.Option(help="Run checks that take a device on this one only (repeatable)."),
-    ] = None,
-) -> None:
-    """Run the checks of a topic or of one task; a crash or hang costs only the check that it is in."""
-    from gradus.engine import one_thread
-    from gradus.engine.apart import grade_apart
-    from gradus.grading.devices import problem
-    from gradus.student.targets import find_target, own_file
-    from gradus.submission.status import Status
-
-    one_thread()
-    course = find_course()
-    topic, task = find_target(course, target)
-    tasks = [task] if task else []
-    named = own_file(course, target[0])
-    notebook = named if named is not None and named.suffix == ".ipynb" else None
-    where = submission.resolve() if submission else notebook
-    devices = [chosen.value for chosen in device or ()]
-    if lacking := problem(devices):
-        raise GradusError(lacking)
-    report = grade_apart(
-        course, topic, where, hidden=hidden, isolated=isolated, tasks=tasks, show=True,
-        devices=devices,
-    )  # fmt: skip
-    chosen = [t for t in report.topic(topic).tasks if not tasks or t.name in tasks]
-    if any(c.status is Status.BROKEN for t in chosen for c in t.checks):
-        raise typer.Exit(BROKEN)
-    if not all(t.earned == t.possible and t.complete for t in chosen):
-        raise typer.Exit(NOT_YET)
 
 
 @app.command(rich_help_panel="For students")

@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from gradus.course import Course
 from gradus.engine.job import Job
+from gradus.grading.journal import Line
 from gradus.grading.report import Report
 
 SPAWN = "GRADUS_SPAWN"  # set: processes are started also where they could be forked
@@ -33,10 +34,10 @@ def grade_apart(
     tasks: Sequence[str] = (),
     seed: int = 0,
     workdir: Path | None = None,
-    show: bool = False,
     devices: Sequence[str] = (),
     limit: float | None = None,
     measured: bool = False,
+    listen: Callable[[Line], object] = lambda line: None,
 ) -> Report:
     """Grade in a process of its own; when it is lost, what it was doing is charged and the rest goes on.
 
@@ -45,24 +46,28 @@ def grade_apart(
     there do not stand before the grader's own. With `isolated` the submission runs behind the wall, in a
     third process, for at most `limit` seconds in all; the process that judges it is shut in too, where this
     system can do it. With `measured`, cases have the limits of `gradus.engine.limits`, for which the
-    reference is run first, once on this machine. With `show`, pytest's output goes to this terminal, and an
-    isolated answer's judge is not shut in.
+    reference is run first, once on this machine. `listen` is called with every line of the journal; those of
+    the event `report` are there only where the answer is graded in a fork.
 
     Raises:
         GraderError: If pytest could not run the checks; carries the end of its output.
     """
     job = Job(submission, tasks=tasks, hidden=hidden, seed=seed, folder=workdir)
     spawn = bool(os.environ.get(SPAWN))
-    if isolated and submission is not None and not show and not spawn and can_contain():
+    if isolated and not spawn and can_contain():
         from gradus.engine.contained.contained import contained_judge
+        from gradus.submission.reading import find_submission
         from gradus.wall.judge.budget import SECONDS
 
+        if submission is None:
+            own = find_submission(course.exercises, topic)
+            job = replace(job, submission=own, folder=own.parent)
         judge = contained_judge(course, topic, devices=devices)
         if measured:
             from gradus.engine.limits import limits
 
             job = replace(job, limits=limits(course, topic, judge.heard, devices=devices))
-        return judge.grade(job, limit=limit or SECONDS)
+        return judge.grade(job, limit=limit or SECONDS, listen=listen)
     if measured:
         from gradus.engine.limits import limits
 
@@ -71,8 +76,8 @@ def grade_apart(
         from gradus.engine.spawned import grade_spawned
 
         return grade_spawned(
-            course, topic, job, isolated=isolated, limit=limit, devices=devices, show=show
+            course, topic, job, isolated=isolated, limit=limit, devices=devices, listen=listen
         )
     from gradus.engine.forked import grade_forked
 
-    return grade_forked(course, topic, job, devices=devices, show=show)
+    return grade_forked(course, topic, job, devices=devices, listen=listen)

@@ -19,6 +19,7 @@ from gradus.grading.journal import FAULT, Journal, Line
 from gradus.grading.own_process import OWN
 from gradus.sandbox import limits
 from gradus.sandbox.child import PDEATHSIG, prctl
+from gradus.submission.debugger import let_debuggers_quit
 
 OUT_OF_THE_WAY = 900  # the least number of the pipe's descriptor
 
@@ -95,6 +96,7 @@ def own_run(config: pytest.Config, job: Job, journal: Journal) -> Running:
         journal: Hands every step on.
     """
     config.stash[OWN] = True
+    let_debuggers_quit()
     for name in ("terminalreporter", "lfplugin", "nfplugin", "stepwiseplugin"):  # the parent's
         if config.pluginmanager.hasplugin(name):
             config.pluginmanager.unregister(name=name)

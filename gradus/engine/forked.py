@@ -2,16 +2,15 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from gradus.course import Course
-from gradus.engine.job import Graded, Job
+from gradus.engine.job import Job
 from gradus.engine.judge import WarmJudge
 from gradus.engine.loop import with_judge
-from gradus.engine.replay import Replay
-from gradus.grading.plugin import session_of
+from gradus.grading.journal import Line
 from gradus.grading.report import Report
 
 
@@ -21,7 +20,7 @@ def grade_forked(
     job: Job,
     *,
     devices: Sequence[str] = (),
-    show: bool = False,
+    listen: Callable[[Line], object] = lambda line: None,
 ) -> Report:
     """Grade in a child of this process: `gradus.engine.apart.grade_apart`, with a fork.
 
@@ -31,18 +30,14 @@ def grade_forked(
     job = replace(job, folder=job.folder or course.root, reports=True)
 
     def use(judge: WarmJudge) -> Report:
-        found: list[Graded] = list(judge.grade([job], listen=Replay(judge).take))
-        report = session_of(judge.config).results.report()
-        return replace(report, topics=(found[0].result,))
+        (graded,) = judge.grade([job], listen=lambda job, line: listen(line))
+        return graded.report
 
-    options = ["--gradus-seed", str(job.seed)]
-    options += ["--submission", str(job.submission)] if job.submission is not None else []
-    options += [word for task in job.tasks for word in ("--task", task)]
+    options = [word for task in job.tasks for word in ("--task", task)]  # an unknown one is told
     with _inside(course.root):
         return with_judge(
-            course, topic, use, tasks=job.tasks, devices=devices, hidden=job.hidden,
-            options=options, show=show,
-        )  # fmt: skip
+            course, topic, use, tasks=job.tasks, devices=devices, hidden=job.hidden, options=options
+        )
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ def run_here(
         config.pluginmanager.unregister(running)
         running.session.submissions.close()
         options.isolated, options.gradus_workdir = kept
-    return Graded(job, running.session.results.report().topic(judge.topic), running.cases)
+    return Graded(job, running.session.results.report(), running.cases)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gradus.grading.report import TopicResult
+from gradus.grading.report import Report, TopicResult
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Job:
         limits: Seconds for cases, by node id, where a check's own limit is not to hold.
         statement_seconds: For each statement while the file is loaded; the usual limit if None.
         grace: Seconds beyond a limit before the process is killed.
-        reports: Whether the lines hold pytest's reports too, for `Replay`.
+        reports: Whether the lines hold pytest's reports too, and with them what student code printed.
         memory: Bytes that the process may take beyond what the warm judge holds; None: no limit.
     """
 
@@ -44,8 +44,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Graded:
-    """What became of a job: its result, and the data of every case that ran, by node id, in that order."""
+    """What became of a job: its report, and the data of every case that ran, by node id, in that order."""
 
     job: Job
-    result: TopicResult
+    report: Report
     cases: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def result(self) -> TopicResult:
+        """The one topic of the report."""
+        return self.report.topics[0]

@@ -9,13 +9,14 @@ import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from gradus import __version__
 from gradus.course import Course
 from gradus.engine.job import Job
 from gradus.engine.spawned import grade_spawned
 from gradus.errors import GraderError
+from gradus.files import write_whole
 from gradus.grading.journal import Line
 from gradus.submission.status import Status
-from gradus.writing import write_whole
 
 TIMES = 20  # as long as the reference: a right answer may be a plain loop, on a busy machine
 LEAST_SECONDS = 2.0
@@ -23,7 +24,7 @@ FIRST_TIMES = (
     3  # as long as the slowest of the quick cases: what is done once, such as an import, may fall
 )
 QUICK_SECONDS = 10.0  # ... to any case. Quick is what has no longer limit than this
-LIBRARIES = ("gradus", "torch", "numpy", "scikit-learn", "pytest")
+LIBRARIES = ("torch", "numpy", "scikit-learn", "pytest")
 
 _known: dict[str, dict[str, float]] = {}  # what this process has measured or read, by key
 
@@ -100,7 +101,7 @@ def _from_lines(lines: Iterable[Line]) -> dict[str, float]:
 def _key(course: Course, topic: str, devices: Sequence[str], isolated: bool) -> str:
     """Everything that a time depends on, as a hash."""
     about = [platform.node(), platform.python_version(), os.cpu_count(), list(devices), isolated]
-    about += [importlib.metadata.version(name) for name in LIBRARIES]
+    about += [__version__, *(importlib.metadata.version(name) for name in LIBRARIES)]
     key = hashlib.sha256(json.dumps([str(course.root), *about]).encode())
     data = sorted((course.root / "datasets").glob("*.py"))
     for path in (course.grader(topic), course.solution(topic), *data):
@@ -120,8 +121,8 @@ def _read(path: Path, key: str) -> dict[str, float] | None:
 
 
 def _keep(path: Path, key: str, found: Mapping[str, float]) -> None:
-    """Where a kit cannot be written to, each process measures anew."""
+    """Write a file, whole or not at all. Where a kit cannot be written to, each process measures anew."""
     if not found:
         return
     with contextlib.suppress(OSError):
-        write_whole(path, json.dumps({"key": key, "seconds": found}, indent=1))
+        write_whole(path, json.dumps({"key": key, "seconds": dict(found)}, indent=1).encode())

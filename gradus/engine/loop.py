@@ -22,7 +22,6 @@ from gradus.grading.run import (
 )
 
 T = TypeVar("T")
-SHOWN = [word for word in QUIET if word not in ("--color=no", "--no-header")]  # ... on a terminal
 
 
 class _Loop(Generic[T]):
@@ -56,7 +55,6 @@ def with_judge(
     hidden: bool = True,
     options: Iterable[str] = (),
     plugins: Sequence[object] = (),
-    show: bool = False,
 ) -> T:
     """Collect a topic's checks, and call `use` with the warm judge that has them.
 
@@ -69,7 +67,6 @@ def with_judge(
         hidden: Collect hidden checks too.
         options: Further words for pytest's command line.
         plugins: Further pytest plugins.
-        show: Whether pytest's output goes to this terminal. Otherwise it is told only where it fails.
 
     Raises:
         GraderError: If pytest could not collect the checks; carries its output.
@@ -78,11 +75,11 @@ def with_judge(
     words = [target(grader), *configuration(course)]
     words += ["--hidden"] if hidden else []
     words += [word for device in devices for word in ("--device", device)]
-    words += [*(SHOWN if show else QUIET), *NAMED]
+    words += [*QUIET, *NAMED]
     loop = _Loop(topic, course.solution(topic), use)
     forget_stale_grader(grader)
     output = io.StringIO()
-    with _silent(None if show else output), no_other_plugins():
+    with _silent(output), no_other_plugins():
         pytest.main([*words, *options], plugins=[loop, Asked(grader, tasks), *plugins])
     if loop.failure is not None:
         raise loop.failure
@@ -92,9 +89,6 @@ def with_judge(
 
 
 @contextlib.contextmanager
-def _silent(output: io.StringIO | None) -> Iterator[None]:
-    if output is None:
-        yield
-        return
+def _silent(output: io.StringIO) -> Iterator[None]:
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         yield

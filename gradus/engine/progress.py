@@ -1,7 +1,7 @@
 """What the processes that grade one answer have written so far, and what is left to be done."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gradus.engine import ended as ended_in
 from gradus.engine.ended import Ended, condemned, patience
@@ -10,6 +10,15 @@ from gradus.errors import GraderError
 from gradus.grading.journal import FAULT, GPU_LOST, Journal, Line
 from gradus.grading.report import Report
 from gradus.grading.results import Results
+
+
+def report_of(lines: Iterable[Line], *, hidden: bool = False, seed: int = 0) -> Report:
+    """What the cases came to that these lines tell of; without a topic where there is none."""
+    results = Results(Journal(), hidden=hidden, seed=seed)
+    for line in lines:
+        if line["event"] == "finished":
+            results.record(line["node"], line["data"])
+    return results.report()
 
 
 class Progress:
@@ -114,11 +123,7 @@ class Progress:
         Raises:
             GraderError: If no check was run.
         """
-        results = Results(Journal(), hidden=self.job.hidden, seed=self.job.seed)
-        for line in self.lines:
-            if line["event"] == "finished":
-                results.record(line["node"], line["data"])
-        report = results.report()
+        report = report_of(self.lines, hidden=self.job.hidden, seed=self.job.seed)
         if not report.topics:
             raise GraderError(f"{self.topic}: pytest ran no check.")
         return report
@@ -130,4 +135,4 @@ class Progress:
             GraderError: If no check was run.
         """
         cases = {line["node"]: line["data"] for line in self.lines if line["event"] == "finished"}
-        return Graded(self.job, self.report().topic(self.topic), cases)
+        return Graded(self.job, self.report(), cases)

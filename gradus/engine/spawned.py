@@ -40,7 +40,6 @@ def grade_spawned(
     isolated: bool = False,
     limit: float | None = None,
     devices: Sequence[str] = (),
-    show: bool = False,
     listen: Callable[[Line], object] = lambda line: None,
 ) -> Report:
     """Grade in a process that is started for it: `gradus.engine.apart.grade_apart`, without a fork.
@@ -76,7 +75,7 @@ def grade_spawned(
             words += ["--gradus-limits", str(path)]
         ended, output = Ended(0), ""
         for _ in range(ended_in.RESTARTS + 1):
-            ended, output = _supervise(words, journal, result, course.root, show, isolated)
+            ended, output = _supervise(words, journal, result, course.root, isolated)
             if result.exists() and ended.code == pytest.ExitCode.INTERNAL_ERROR:
                 break  # what such a report leaves out is not the student's loss
             if result.exists():
@@ -92,7 +91,7 @@ def grade_spawned(
 
 
 def _supervise(
-    words: list[str], journal: Path, result: Path, cwd: Path, show: bool, isolated: bool
+    words: list[str], journal: Path, result: Path, cwd: Path, isolated: bool
 ) -> tuple[Ended, str]:
     """Run one process until it ends, or until its journal has been silent for longer than it may.
 
@@ -112,8 +111,8 @@ def _supervise(
             cwd=cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=None if show else sink,
-            stderr=None if show else subprocess.STDOUT,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         hung = False

@@ -39,7 +39,7 @@ class Commands:
         if given or (apart and self._submissions.path_of(item).suffix == ".ipynb"):
             return f'check("{check.task}")'
         if apart:
-            return f"pytest graders/{item.path.name} -k {check.name}"
+            return f"gradus check {check.topic}.{check.task}"
         parts = ["pytest", shlex.quote(show_path(item.path)), "-k", check.name]
         if self._config.getoption("--submission") is not None:
             parts += ["--submission", shlex.quote(str(self._config.getoption("--submission")))]

@@ -10,6 +10,7 @@ from gradus.errors import GraderError
 from gradus.grading.report import LABEL, Check
 from gradus.shown import safe
 from gradus.submission.calls import StudentError, Submission, access_of
+from gradus.submission.debugger import QUIT
 from gradus.submission.describe import shortened
 from gradus.submission.exits import ProcessLost
 from gradus.submission.raised import Frame, Raised, raised
@@ -18,6 +19,7 @@ from gradus.submission.time_limit import LoadTimeout
 
 WIDTH = 79
 FRAMES = 3
+NO_KEYBOARD = "a debugger is called here, and there is no keyboard: run this check with pytest"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def judge(error: BaseException, submission: Submission) -> Verdict:
         return Verdict(Status.TODO, (("", str(error) or "TODO"),))
     if frames:
         cause = f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].line_number}"
-        rows = (("raised", came.text), *(("", str(frame)) for frame in frames[-FRAMES:]))
+        quits = came.text.startswith(QUIT)
+        what = ("problem", NO_KEYBOARD) if quits else ("raised", came.text)
+        rows = (what, *(("", str(frame)) for frame in frames[-FRAMES:]))
         return Verdict(Status.ERROR, (called, *rows), cause=cause)
     if isinstance(error, AssertionError):
         return Verdict(Status.FAILED, (called, ("problem", _assertion_text(error))))

@@ -2,6 +2,14 @@
 
 import pytest
 
+DECLARED = (
+    "task(name, points=1, hint=''): the task that a check belongs to, and what it is worth.",
+    "hidden: a check that stays with the instructor.",
+    "devices(*names): of cpu, simulated and cuda, those that a check with `device` runs on.",
+    "trains: a check whose own models, optimizers and loaders the submission gets, and not copies.",
+    "gpu: a test that needs a real GPU; skipped elsewhere.",
+)
+
 
 def is_check(item: pytest.Item) -> bool:
     """Whether a test is a graded check."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from gradus.course import Course, find_course
 from gradus.errors import CourseError
+from gradus.files import write_whole
 from gradus.grading.report import Case, Check, CheckResult, TaskResult
 from gradus.submission.status import Status
-from gradus.writing import write_whole
 
 VERSION = 1
 KEPT = 4  # codes of one task whose results are kept

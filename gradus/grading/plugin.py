@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradus.grading.devices import CHOICES, cuda_is_there, parameters, problem, torch_name
-from gradus.grading.marks import hidden_last, is_check
+from gradus.grading.marks import DECLARED, hidden_last, is_check
 from gradus.grading.neighbours import spoiled
 from gradus.grading.options import add_options, useless
 from gradus.grading.stash import CASES
@@ -32,13 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
-    for line in (
-        "task(name, points=1, hint=''): the task that a check belongs to, and what it is worth.",
-        "hidden: a check that stays with the instructor.",
-        "devices(*names): of cpu, simulated and cuda, those that a check with `device` runs on.",
-        "trains: a check whose own models, optimizers and loaders the submission gets, and not copies.",
-        "gpu: a test that needs a real GPU; skipped elsewhere.",
-    ):
+    for line in DECLARED:
         config.addinivalue_line("markers", line)
     if lacking := problem(config.getoption("--device")) or useless(config) or spoiled(config):
         raise pytest.UsageError(lacking)
@@ -213,11 +207,10 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, objec
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Points by topic and task, and what to do next."""
     if SESSION in config.stash and not hasattr(config, "workerinput"):
-        from gradus.grading.summary import write_earlier, write_summary
+        from gradus.grading.summary import write_summary
 
-        grading = config.stash[SESSION]
-        write_earlier(terminalreporter, grading.journal.finished())
-        write_summary(terminalreporter, grading.results.report(), grading.results.notes)
+        results = config.stash[SESSION].results
+        write_summary(terminalreporter, results.report(), results.notes)
 
 
 @pytest.hookimpl(trylast=True)

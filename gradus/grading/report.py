@@ -9,6 +9,7 @@ from gradus.shown import safe
 from gradus.submission.status import Problem, Status
 
 NO_WALL = {"level": "none"}  # the student's code ran in the process of the checks
+NOT_TRIED = "not run: another "  # begins the words of a case that an earlier one has decided
 LABEL = 11  # width of the column of labels (`called`, `expected`) in a message
 
 

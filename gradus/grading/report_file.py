@@ -76,7 +76,22 @@ def read_report(path: Path) -> Report:
         ReportError: If the file is missing, damaged, or of another version.
     """
     try:
-        data = _safe(json.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ReportError(
+            f"{path}: not a gradus report ({error!r}). Grade again to renew it."
+        ) from error
+    return from_json(text, str(path))
+
+
+def from_json(text: str, path: str = "a report") -> Report:
+    """The report that `to_json` made this text of; `path` is what errors call it.
+
+    Raises:
+        ReportError: If it is damaged, or of another version.
+    """
+    try:
+        data = _safe(json.loads(text))
         if data["version"] != VERSION:
             raise ReportError(
                 f"{path}: format version {data['version']}, this gradus reads {VERSION}. "
@@ -89,7 +104,7 @@ def read_report(path: Path) -> Report:
             data["versions"],
             data["created"],
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReportError(
             f"{path}: not a gradus report ({error!r}). Grade again to renew it."
         ) from error

@@ -1,26 +1,23 @@
 """What the cases of one pytest run came to: kept as they come in, put together, written down."""
 
 import contextlib
-import hashlib
-import importlib.metadata
 import platform
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from gradus.course import Course, find_course
+from gradus import __version__
+from gradus.course import find_course
 from gradus.errors import CourseError
 from gradus.grading import memory
 from gradus.grading.grader_file import read_checks, topic_of
 from gradus.grading.journal import Journal
-from gradus.grading.other_form import newer_form, words
+from gradus.grading.kept import keep
 from gradus.grading.report import Case, Report, TopicResult, assemble
 from gradus.grading.report_file import to_json
-from gradus.grading.task_code import codes_in_file
 from gradus.submission.status import Problem, Status
 
 
@@ -95,29 +92,14 @@ class Results:
             path.write_text(to_json(report) + "\n", encoding="utf-8")
         if own_work:
             for course in dict.fromkeys(find_course(Path(grader).parent) for grader in self._cases):
-                self._remember(course, report)
+                self.notes += keep(course, report)
         self._journal.end()
-
-    def _remember(self, course: Course, report: Report) -> None:
-        """Keep what was found out about the student's own files; not of one that was changed meanwhile."""
-        for topic in report.topics:
-            tasks = [task.name for task in topic.tasks]
-            for path in course.forms(topic.name):
-                if hashlib.sha256(path.read_bytes()).hexdigest() != topic.sha256:
-                    continue
-                codes = codes_in_file(path, tasks)
-                try:
-                    memory.remember(course, topic.name, topic.tasks, codes, path, report.created)
-                except OSError as error:
-                    self.notes.append(memory.not_kept(course, error))
-                other = newer_form(course, topic.name, path, partial(codes_in_file, tasks=tasks))
-                self.notes += [words(course, other)] if other is not None else []
 
 
 def versions() -> dict[str, str]:
     """What the run ran on."""
     return {
-        "gradus": importlib.metadata.version("gradus"),
+        "gradus": __version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "pytest": pytest.__version__,

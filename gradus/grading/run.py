@@ -21,6 +21,7 @@ QUIET = (
 )  # words for pytest's command line, where it runs inside another program
 # What a grade needs, and nothing else that happens to be installed: some plugins lose reports or time limits.
 NAMED = ("-p", "pytest_timeout", "-p", "gradus.grading.plugin")
+NO_SETTINGS = Path(__file__).with_name("no_settings.ini")
 NO_OTHERS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 _changed: dict[Path, int | None] = {}  # grader -> when it was changed last, as this process has it
 
@@ -61,10 +62,13 @@ def target(path: Path, cwd: Path | None = None) -> str:
 
 
 def configuration(course: Course, cwd: Path | None = None) -> list[str]:
-    """The kit as pytest's root, with its own settings, whatever the working folder is."""
-    settings = course.root / "pyproject.toml"
-    words = ["-c", target(settings, cwd)] if settings.exists() else []
-    return [f"--rootdir={target(course.root, cwd)}", *words]
+    """The kit as pytest's root, with its own settings, whatever the working folder is.
+
+    A course of a student's has none: then an empty file keeps pytest from those of a folder above.
+    """
+    own, root = course.root / "pyproject.toml", target(course.root, cwd)
+    settings = own if own.exists() else NO_SETTINGS
+    return [f"--rootdir={root}", f"--confcutdir={root}", "-c", target(settings, cwd)]
 
 
 class Asked:

@@ -32,6 +32,7 @@ from gradus.grading.items import (
 )
 from gradus.grading.journal import GPU_LOST, Journal
 from gradus.grading.reference import LOST, SECONDS, reference_passes
+from gradus.grading.report import NOT_TRIED
 from gradus.grading.results import Results
 from gradus.grading.stash import CASES
 from gradus.grading.submissions import Submissions
@@ -72,7 +73,8 @@ class GradingSession:
         self.results = Results(self.journal, hidden=hidden, seed=seed)
         past = [data for _, data in self.journal.finished()]
         self._lost = {(data["grader"], data["check"]) for data in past if data.get("lost")}
-        self._told = Told(self._lost)
+        timeouts = [data for data in past if data["status"] == Status.TIMEOUT.value]
+        self._told = Told(self._lost, [(data["grader"], data["check"]) for data in timeouts])
         self._lost_gpu = ""  # the check that the GPU was lost in
         torchvision_ops.install()
         dynamo_later.install()
@@ -145,12 +147,15 @@ class GradingSession:
 
         Raises:
             NotTried: If another case of the check ran out of time or lost its process: the check's
-                points are lost already.
+                points are lost already. In a student's own run, if another check of the task ran out of
+                time: nobody waits for each of them.
         """
         if (str(item.path), check_of(item).name) in self._lost:
-            raise NotTried("not run: another case of this check was lost with its process")
+            raise NotTried(f"{NOT_TRIED}case of this check was lost with its process")
         if self._told.elsewhere(item, check_of(item), Status.TIMEOUT):
-            raise NotTried("not run: another case of this check ran out of time", Status.TIMEOUT)
+            raise NotTried(f"{NOT_TRIED}case of this check ran out of time", Status.TIMEOUT)
+        if self._told.task_timed_out(item, check_of(item)) and self.submissions.are_waited_for():
+            raise NotTried(f"{NOT_TRIED}check of this task ran out of time", Status.TIMEOUT)
         return self._current[item.nodeid]
 
     def require_gpu(self, case: str) -> None:
@@ -210,7 +215,8 @@ class GradingSession:
         report.gradus = self.data(item, verdict, call.duration)
         if if_broken:
             report.gradus["if_broken"] = if_broken
-        report.gradus["repeated"] = self._told.before(item, check, verdict)
+        in_table = any(problem.message in verdict.cause for problem in loaded.problems)
+        report.gradus["repeated"] = self._told.before(item, check, verdict) or in_table
         if verdict.status not in (Status.PASSED, Status.NOT_RUN):
             report.outcome = "failed"
             report.longrepr = report.gradus["message"] + self._commands.missing()

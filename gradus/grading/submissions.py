@@ -62,14 +62,20 @@ class Submissions:
 
     def are_own_work(self) -> bool:
         """Whether this run grades what the student works in (and not a submission, or living objects)."""
+        if self.given or self.config.getoption("--gradus-workdir") is not None:
+            return False  # the second: what was handed in may lie in a course of its own
         chosen: Path | None = self.config.getoption("--submission")
-        return not self.given and (chosen is None or is_own(chosen))
+        return chosen is None or is_own(chosen)
+
+    def are_waited_for(self) -> bool:
+        """Whether who wrote it waits for the result; a mark is taken with all checks."""
+        return bool(self.given) or (self.are_own_work() and not self.isolated)
 
     def path_of(self, item: pytest.Item) -> Path:
-        """What is graded: `--submission`, else the file in exercises/."""
+        """What is graded: `--submission`, else the student's own file."""
         chosen: Path | None = self.config.getoption("--submission")
         topic = topic_of(item.path)
-        where = chosen if chosen is not None else self.course_of(item).root / "exercises"
+        where = chosen if chosen is not None else self.course_of(item).exercises
         return find_submission(where, topic)
 
     def load(self, item: pytest.Item) -> Loaded:

@@ -1,7 +1,7 @@
 """The end of a grading run in the terminal: points by task, and what to do next."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from gradus.grading.report import Report, TaskResult, TopicResult
@@ -15,22 +15,6 @@ MARKUP: dict[Status, dict[str, bool]] = {
     Status.BROKEN: {"red": True, "bold": True},
 }
 BAR = 10
-
-
-def write_earlier(terminal: Any, cases: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Write the messages of cases that earlier processes of this run judged: they ended before they could.
-
-    Args:
-        terminal: pytest's.
-        cases: Node id and data of each.
-    """
-    fine = (Status.PASSED.value, Status.TODO.value, Status.NOT_RUN.value)
-    told = [c for c in cases if c[1]["status"] not in fine and not c[1].get("repeated")]
-    if told:
-        terminal.section("FAILURES, in processes that were lost", sep="=")
-    for node, data in told:
-        terminal.section(node.rpartition("::")[2], sep="_", red=True, bold=True)
-        terminal.write_line(data["message"])
 
 
 def write_summary(terminal: Any, report: Report, notes: Iterable[str] = ()) -> None:

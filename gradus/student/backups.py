@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.writing import write_whole
+from gradus.files import write_whole
 
 _NAME = re.compile(r"(\w+)-(\d{8}-\d{6}-\d{6})(\.py|\.ipynb)")
 _STAMP = "%Y%m%d-%H%M%S-%f"

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from gradus.course import Course
-from gradus.writing import write_whole
+from gradus.files import write_whole
 
 VERSION = 1  # of what is worked out, too
 T = TypeVar("T")

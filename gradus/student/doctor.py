@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from gradus.course import find_course
+from gradus.course import PACKAGE, find_course
 from gradus.errors import CourseError
 
 OLDEST = (3, 10)
+CHECKOUT = PACKAGE.parent  # ... of a developer's, who has the versions that gradus is tested with
+PIP = f"pip install{' -c constraints.txt' if (CHECKOUT / 'constraints.txt').exists() else ''}"
 SECONDS = 180
 
 
@@ -83,7 +85,7 @@ def _torch() -> Iterator[Finding]:
     )
     works, words = _run(code)
     if not works:
-        yield Finding("torch", Level.BAD, words, "pip install -c constraints.txt torch")
+        yield Finding("torch", Level.BAD, words, f"{PIP} torch")
         return
     version, card, cuda = (part.strip() for part in words.split("|"))
     yield Finding("torch", Level.OK, version)
@@ -114,23 +116,26 @@ def _torchvision() -> Finding:
             "pip install --force-reinstall torch torchvision --index-url "
             "https://download.pytorch.org/whl/cpu   (both from one place)",
         )  # fmt: skip
-    return Finding("torchvision", Level.BAD, words, "pip install -c constraints.txt torchvision")
+    return Finding("torchvision", Level.BAD, words, f"{PIP} torchvision")
 
 
 def _packages() -> Iterator[Finding]:
-    for name in ("pytest", "pytest-timeout", "scikit-learn", "jupytext"):
+    for name in ("pytest", "pytest-timeout", "scikit-learn", "gymnasium"):
         version = _version(name)
         if version is None:
-            yield Finding(
-                name, Level.BAD, "is not installed", f"pip install -c constraints.txt {name}"
-            )
+            yield Finding(name, Level.BAD, "is not installed", f"{PIP} {name}")
         else:
             yield Finding(name, Level.OK, version)
+    if _version("ipykernel") is None:
+        yield Finding(
+            "Jupyter", Level.NOTE, "is not installed; only notebooks need it",
+            'pip install "gradus-kit[notebook]"',
+        )  # fmt: skip
     version = _version("nbgrader")
     if version is None:
         yield Finding(
             "nbgrader", Level.NOTE, "is not installed; only instructors need it",
-            'pip install -c constraints.txt -e ".[instructor]"',
+            'pip install "gradus-kit[instructor]"',
         )  # fmt: skip
         return
     works, words = _run("import nbgrader.apps")
@@ -141,7 +146,7 @@ def _packages() -> Iterator[Finding]:
             "nbgrader",
             Level.BAD,
             words,
-            "pip install --force-reinstall -c constraints.txt nbgrader",
+            f"{PIP} --force-reinstall nbgrader",
         )
 
 
@@ -170,12 +175,15 @@ def _kit() -> Iterator[Finding]:
     try:
         course = find_course()
     except CourseError as error:
-        yield Finding("kit", Level.BAD, str(error), "cd into the kit")
+        yield Finding(
+            "kit", Level.BAD, str(error), "cd into your course, or make one: gradus init my-course"
+        )
         return
     yield Finding("kit", Level.OK, f"{course.root} ({len(course.topics)} topics)")
     missing = [topic for topic in course.topics if not course.grader(topic).exists()]
     if missing:
-        remedy = "git checkout -- graders"
+        has_solutions = (course.root / "solutions").is_dir()
+        remedy = "git checkout -- graders" if has_solutions else "gradus update"
         yield Finding("graders", Level.BAD, f"missing for {', '.join(missing)}", remedy)
     for folder in (course.root, course.root / "exercises"):
         if folder.exists():

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gradus.course import Course
 from gradus.errors import TopicError
+from gradus.files import write_whole
 from gradus.grading.memory import not_kept
 from gradus.topic import Topic
-from gradus.writing import write_whole
 
 HANDED_OUT = "hints.json"  # in copies of the kit that have no solutions/
 
@@ -27,19 +27,19 @@ def hints_of(course: Course, topic: str) -> dict[str, tuple[str, ...]]:
     """Hints of every task of a topic, gentle ones first.
 
     Raises:
-        TopicError: If this copy of the kit has neither the solution nor handed-out hints.
+        TopicError: If there is neither the solution nor handed-out hints.
     """
+    handed_out = course.root / HANDED_OUT
     source = course.source(topic)
-    if source is not None:
+    if source is not None and (source == course.solution(topic) or not handed_out.exists()):
         return {name: task.hints for name, task in Topic.load(source).tasks.items()}
-    path = course.root / HANDED_OUT
     try:
-        tasks = json.loads(path.read_text(encoding="utf-8"))[topic]
+        tasks = json.loads(handed_out.read_text(encoding="utf-8"))[topic]
         return {name: tuple(hints) for name, hints in tasks.items()}
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise TopicError(
-            f"{course.root}: no hints for {topic} here (neither solutions/{topic}.py nor {HANDED_OUT}). "
-            "Ask your instructor."
+            f"{course.root}: no hints for {topic} here (no {HANDED_OUT}, and neither this folder nor the "
+            f"installed kit has solutions/{topic}.py). Ask your instructor."
         ) from error
 
 

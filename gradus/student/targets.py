@@ -83,7 +83,7 @@ def _topic_of_file(course: Course, word: str) -> str:
         if place.with_suffix(".py") in own:
             return place.stem
     raise GradusError(
-        f"{word} is none of the files in {course.root / 'exercises'} that are checked by name. "
+        f"{word} is none of the files in {course.exercises} that are checked by name. "
         f"To check another file: gradus check TOPIC --submission {word}"
     )
 

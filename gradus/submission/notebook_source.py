@@ -52,6 +52,11 @@ def _cells(text: str) -> list[dict[str, Any]]:
         cells = _parse(text.removeprefix("\ufeff"))
         for cell in cells:
             _text(cell)
+    except ModuleNotFoundError as error:
+        raise SubmissionError(
+            "is a notebook of an old format, for which nbformat is needed. Open it in Jupyter and save it, "
+            'or: pip install "gradus-kit[notebook]".'
+        ) from error
     except Exception as error:  # nbformat raises its own, JSON's, KeyError and AttributeError alike
         raise SubmissionError(
             f"is not a notebook ({type(error).__name__}: {str(error)[:80]}). "

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gradus.sandbox.levels import Level
+from gradus.sandbox.shown import import_folders, user_packages
 from gradus.sandbox.slots import WarmSlot, warm_slot
 
 SERVE = "gradus.wall.worker.serve:serve"  # what a worker runs
@@ -41,7 +42,18 @@ def hidden_from_submissions(root: Path) -> tuple[Path, ...]:
     for start, depth in _places():
         for folder, names in _folders(start, depth):
             found.update(dict.fromkeys(_kit_in(folder, names, kept)))
+    found.update(dict.fromkeys(_installed_kits()))
     return tuple(path for path in found if path.exists())
+
+
+def _installed_kits() -> Iterator[Path]:
+    """Kits that came with a wheel, wherever a Python that is shown keeps packages: this one or another."""
+    prefixes = [*_prefixes(), Path("/usr"), Path("/usr/local")]
+    folders = [f for prefix in prefixes for f in prefix.glob("lib*/python3*/*-packages")]
+    own = user_packages()
+    for folder in (*folders, *import_folders(), *([own] if own is not None else [])):
+        if (folder / "gradus" / "kit" / "course.toml").is_file():
+            yield folder / "gradus" / "kit"
 
 
 def _places() -> Iterator[tuple[Path, int]]:

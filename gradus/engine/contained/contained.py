@@ -68,12 +68,15 @@ class ContainedJudge:
         self._judges.start_ahead()
         self._workers.start_ahead()
 
-    def grade(self, job: Job, *, limit: float = SECONDS) -> Report:
+    def grade(
+        self, job: Job, *, limit: float = SECONDS, listen: Listen = lambda line: None
+    ) -> Report:
         """Grade one answer.
 
         Args:
             job: What is graded. `folder` is what was handed in together, the submission among it.
             limit: Seconds that the submission may take in all.
+            listen: Called with every line that its judges say.
 
         Raises:
             GraderError: If the checks could not be run through; not for what the answer does.
@@ -82,7 +85,7 @@ class ContainedJudge:
         assert job.submission is not None
         path, folder = job.submission, job.folder
         source = Source(path, self.topic, show_path(path, folder), folder)
-        answer = self._run(job, source, limit)
+        answer = self._run(job, source, limit, listen)
         doubtful, reference = answer.doubtful(), self.course.solution(self.topic)
         if doubtful and reference.exists():
             alone = dataclasses.replace(job, submission=reference, folder=None, cases=doubtful)

@@ -1,0 +1,77 @@
+"""`gradus watch`: each save is graded at once."""
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from gradus.cli.app import app
+from gradus.cli.completion import targets
+from gradus.course import Course, find_course
+from gradus.errors import GradusError
+
+
+@app.command(rich_help_panel="For students")
+def watch(
+    target: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TOPIC[.TASK]]", help="What to begin with.", autocompletion=targets
+        ),
+    ] = None,
+) -> None:
+    """Grade the task that has changed whenever a file of exercises/ is saved."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise GradusError("watch needs a terminal. Without one: gradus check TOPIC.TASK")
+    try:
+        from gradus.student.watch.watching import Show, Watching
+    except ModuleNotFoundError as error:
+        raise GradusError(f"watch needs {error.name}: pip install {error.name}") from error
+    from gradus.student.targets import find_target
+
+    course = find_course()
+    topic, task = find_target(course, target) if target else (_first(course), None)
+    shown: dict[str, Show] = {
+        "h": partial(_hints, course),
+        "l": partial(_tasks, course),
+        "s": partial(_solution, course),
+    }
+    Watching(course, topic, task, shown).run()
+    typer.echo("")
+
+
+def _hints(course: Course, topic: str, task: str) -> Iterator[str]:
+    """One more hint each time."""
+    from gradus.student.hints import next_hint
+
+    found = next_hint(course, topic, task)
+    for number, text in enumerate(found.shown, start=1):
+        yield f"{number} of {found.total}: {text}"
+    if len(found.shown) == found.total:
+        yield "That was the last hint."
+
+
+def _tasks(course: Course, topic: str, task: str) -> Iterator[str]:
+    from gradus.cli.shown import tasks
+    from gradus.student.progress import progress
+
+    return tasks(progress(course, [topic]))
+
+
+def _solution(course: Course, topic: str, task: str) -> list[str]:
+    from gradus.student.solution import solution
+
+    return solution(course, topic, task).splitlines()
+
+
+def _first(course: Course) -> str:
+    """The topic whose exercise was saved last."""
+    forms = [
+        (path.stat().st_mtime, -number, topic)
+        for number, topic in enumerate(course.topics)
+        for path in (course.exercise(topic), course.exercise(topic).with_suffix(".ipynb"))
+        if path.exists()
+    ]
+    return max(forms)[2] if forms else course.topics[0]

@@ -1,0 +1,180 @@
+"""`gradus watch` in a real terminal: a save is graded, keys work, a loop is ended, nothing is left behind."""
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import nbformat
+import psutil
+import pytest
+
+from gradus.student.outcome import Line
+from gradus.student.watch.changes import changed_tasks, definitions
+from gradus.student.watch.screen import render
+from tests.kits import answers, code_cells, notebook, write_kit
+from tests.terminal import NEEDS_TMUX, PATIENCE, Terminal
+
+WAITS = "waiting for a file to be saved"
+SQUARED = "def double(x): return x**2"
+LOOP = "def double(x):\n    while True: pass"
+TASKS = ("double", "row_means", "Affine")
+
+
+@pytest.fixture
+def kit(tmp_path):
+    return write_kit(tmp_path / "kit")
+
+
+def save(kit, text):
+    """Save an exercise as an editor does: written aside, and put in its place."""
+    path = kit.exercise("demo")
+    aside = path.with_name("demo.py~")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
+@contextmanager
+def watching(kit, *words):
+    with Terminal(kit.root) as terminal:
+        terminal.type(" ".join(["gradus", "watch", *words]))
+        terminal.press("Enter")
+        terminal.sees(WAITS)
+        yield terminal
+
+
+def warm_processes(kit):
+    """Process ids of the warm processes of a kit, and of what they have forked."""
+    wanted = {"gradus.engine.warm_process", str(kit.root)}
+    return [
+        process.info["pid"]
+        for process in psutil.process_iter(["pid", "cmdline"])
+        if wanted <= set(process.info["cmdline"] or ())
+    ]
+
+
+@NEEDS_TMUX
+def test_a_save_is_graded_and_a_loop_is_ended_in_the_same_process(kit):
+    with watching(kit) as terminal:
+        assert "next: double" in terminal.screen()
+        (warm,) = warm_processes(kit)
+        save(kit, answers(double=SQUARED))
+        screen = terminal.sees("double gives two times every number.", WAITS)
+        assert "`x` was squared" in screen
+        save(kit, answers(double=LOOP))
+        terminal.sees("checking for")
+        save(kit, answers())
+        terminal.sees("demo.double is done.", WAITS)
+        assert warm_processes(kit) == [warm]
+        save(kit, answers(row_means="def row_means(table): return table"))
+        terminal.sees(
+            "gradus watch   demo.row_means", "row_means gives one mean for each row.", WAITS
+        )
+        terminal.type("q")
+        terminal.sees(last="ready$")
+    assert not warm_processes(kit)
+    progress = subprocess.run(
+        [sys.executable, "-m", "gradus.cli"],
+        cwd=kit.root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "gradus check demo.row_means" in progress.stdout  # what was watched is remembered
+
+
+@NEEDS_TMUX
+def test_keys(kit):
+    save(kit, answers(double=SQUARED, row_means="def row_means(table): return table.mean()"))
+    with watching(kit, "demo.double") as terminal:
+        terminal.type("h")
+        terminal.sees("1 of 2: Doubling is a multiplication.")
+        terminal.type("r")
+        terminal.sees("`x` was squared")
+        terminal.type("n")
+        terminal.sees(
+            "gradus watch   demo.row_means", "row_means gives one mean for each row.", WAITS
+        )
+        terminal.type("l")
+        terminal.sees("row_means", "Affine")
+        terminal.press("C-c")
+        terminal.sees(last="ready$")
+        terminal.type("stty -a")
+        terminal.press("Enter")
+        assert "-icanon" not in terminal.sees("icanon").split()
+    assert not warm_processes(kit)
+
+
+@NEEDS_TMUX
+def test_a_notebook_that_is_saved_is_graded(kit):
+    with watching(kit) as terminal:
+        path = kit.exercise("demo").with_suffix(".ipynb")
+        cells = code_cells(answers(double=SQUARED))
+        path.write_text(notebook(*cells), encoding="utf-8")
+        terminal.sees("demo.ipynb", "`x` was squared", WAITS)
+        assert nbformat.read(path, 4).cells
+
+
+@NEEDS_TMUX
+def test_a_changed_grader_is_taken_up_and_a_broken_one_is_told(kit):
+    save(kit, answers())
+    with watching(kit, "demo.double") as terminal:
+        terminal.sees("demo.double is done.")
+        grader = kit.grader("demo").read_text("utf-8")
+        kit.grader("demo").write_text(grader.replace("2 * x, suspects", "3 * x, suspects"), "utf-8")
+        terminal.sees("double gives two times every number.", WAITS)
+        kit.grader("demo").write_text("def (", "utf-8")
+        terminal.sees("SyntaxError")
+        kit.grader("demo").write_text(grader, "utf-8")
+        terminal.sees("demo.double is done.", WAITS)
+
+
+@NEEDS_TMUX
+def test_a_terminal_that_is_closed_leaves_nothing_behind(kit):
+    with watching(kit):
+        assert warm_processes(kit)
+    until = time.monotonic() + PATIENCE
+    while warm_processes(kit) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not warm_processes(kit)
+
+
+def test_without_a_terminal_it_says_so(kit):
+    done = subprocess.run(
+        [sys.executable, "-m", "gradus.cli", "watch"],
+        cwd=kit.root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "watch needs a terminal. Without one: gradus check TOPIC.TASK" in done.stderr
+
+
+def changed(tmp_path, before, after, suffix=".py"):
+    """What is taken to have changed between two versions of a file."""
+    found = []
+    for text in (before, after):
+        path = tmp_path / f"demo{suffix}"
+        path.write_text(text, encoding="utf-8")
+        found.append(definitions(path))
+    return changed_tasks(*found, TASKS)
+
+
+def test_which_tasks_a_save_has_changed(tmp_path):
+    right = answers()
+    assert changed(tmp_path, right, answers(double=SQUARED)) == ["double"]
+    assert changed(tmp_path, right, right + "\n# a thought\n") == []
+    assert changed(tmp_path, right, right + "\nNUMBER = 3\n") is None
+    assert changed(tmp_path, right, right + "\ndef helper(): pass\n") is None
+    assert changed(tmp_path, right, right + "\ndef (") is None
+    assert changed(tmp_path, "", "") == []
+    cells = code_cells(right)
+    other = ["%matplotlib inline", *code_cells(answers(double=SQUARED))]
+    assert changed(tmp_path, notebook(*cells), notebook(*other), ".ipynb") == ["double"]
+    assert changed(tmp_path, notebook(*cells), "{", ".ipynb") is None
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10), (20, 5), (200, 60)])
+def test_a_screen_is_never_taller_or_wider_than_the_terminal(columns, rows):
+    body = [Line(f"line {number} " + "long " * 30, "red") for number in range(99)]
+    text = render("a title " * 10, body, "a status " * 20, columns, rows)
+    assert text.count("\n") < rows
+    assert "more lines: make the window taller"[: columns - 20] in text
