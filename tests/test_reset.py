@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -163,7 +165,7 @@ def test_a_notebook_is_reset_as_a_whole_without_nbgrader(kit, monkeypatch):
     path = kit.exercise("demo").with_suffix(".ipynb")
     start = path.read_text("utf-8")
     mine = solved_notebook(kit).read_text("utf-8")
-    monkeypatch.setitem(__import__("sys").modules, "nbgrader", None)
+    monkeypatch.setitem(sys.modules, "nbgrader", None)
     out = gradus("reset", "demo", "--notebook")
     assert "exercises/demo.ipynb is as it was at the start." in out
     assert path.read_text("utf-8") == start
@@ -220,6 +222,30 @@ def test_a_reset_without_a_backup_does_not_happen(kit):
     with pytest.raises(GradusError, match=r"demo.py is as it was"):
         gradus("reset", "demo")
     assert kit.exercise("demo").read_text("utf-8") == answers()
+
+
+def test_a_full_disk_leaves_the_file_as_it_was_and_nothing_beside_it(kit, monkeypatch):
+    def full(path, target):
+        raise OSError(28, "No space left on device", str(path))
+
+    before = sorted(kit.exercise("demo").parent.iterdir())
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(GradusError, match=r"No space left on device. demo.py is as it was"):
+        gradus("reset", "demo")
+    assert kit.exercise("demo").read_text("utf-8") == answers()
+    assert sorted(kit.exercise("demo").parent.iterdir()) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there, and modes are others")
+def test_links_and_rights_of_a_file_stay(kit, tmp_path):
+    path, elsewhere = kit.exercise("demo"), tmp_path / "synchronised.py"
+    path.rename(elsewhere)
+    elsewhere.chmod(0o640)
+    path.symlink_to(elsewhere)
+    gradus("reset", "double")
+    assert path.is_symlink()
+    assert todo_line("double") in elsewhere.read_text("utf-8")
+    assert elsewhere.stat().st_mode & 0o777 == 0o640
 
 
 def test_restore_brings_work_back_and_can_be_undone(kit):
