@@ -1,5 +1,7 @@
 """What a student's course is made of: the files that `gradus init` writes and `gradus update` brings."""
 
+import contextlib
+import gc
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -55,10 +57,23 @@ def course_files(kit: Course, topics: Sequence[str], own: Sequence[str] = ()) ->
             `gradus export` wrote it.
     """
     try:
-        found = dict(_texts(kit, topics, own))
+        with _no_collection():
+            found = dict(_texts(kit, topics, own))
     except (OSError, UnicodeDecodeError) as error:
         raise GradusError(f"{kit.root}: the kit cannot be read ({error}).") from error
     return {path: text.encode("utf-8") for path, text in found.items()}
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Syntax trees are large and have no cycles: looking for some takes half the time of an `init`."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _texts(kit: Course, topics: Sequence[str], own: Sequence[str]) -> Iterator[tuple[str, str]]:
