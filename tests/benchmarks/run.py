@@ -57,7 +57,7 @@ def main() -> None:
     )
     ratio = ours / torch_and_pytest
     print(f"gradus check tensors.standardize / python -c {bare!r}: {ratio:.2f} (goal at most 1.3)")
-    for beside in ("engine.py", "topics.py", "wall.py", "simulated_gpu.py"):
+    for beside in ("students.py", "engine.py", "topics.py", "wall.py", "simulated_gpu.py"):
         subprocess.run(
             [sys.executable, str(Path(__file__).with_name(beside))], cwd=ROOT, check=True
         )

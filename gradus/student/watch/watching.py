@@ -26,7 +26,7 @@ from gradus.student.watch.keys import keys
 from gradus.student.watch.screen import draw
 from gradus.submission.status import Status
 
-DEBOUNCE, STEP = 60, 20  # milliseconds: editors write a file in several steps
+DEBOUNCE, STEP = 50, 10  # milliseconds: editors write a file in several steps
 LOOK = 0.5  # seconds between two looks at the clock
 LAST = 14  # lines of what pytest says where it cannot collect the checks
 KILLS = 3  # processes of one topic that end by themselves before one gives up
