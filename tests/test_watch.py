@@ -169,3 +169,13 @@ def test_a_screen_is_never_taller_or_wider_than_the_terminal(columns, rows):
     text = render("a title " * 10, body, "a status " * 20, columns, rows)
     assert text.count("\n") < rows
     assert "more lines: make the window taller"[: columns - 20] in text
+
+
+@NEEDS_TMUX
+def test_a_warm_process_that_is_killed_is_replaced(kit):
+    with watching(kit, "demo.double") as terminal:
+        (warm,) = warm_processes(kit)
+        psutil.Process(warm).kill()
+        save(kit, answers(double=SQUARED))
+        terminal.sees("`x` was squared", WAITS)
+        assert warm not in warm_processes(kit)

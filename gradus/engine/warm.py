@@ -23,12 +23,12 @@ class Warm:
     Args:
         course: The kit.
         topic: One of its topics.
-        hear: Called with each line that the process says, in a thread; at its end with the event `GONE`
-            and the end of what it wrote to stderr.
+        hear: Called with this object and each line that the process says, in a thread; at its end with the
+            event `GONE` and the end of what it wrote to stderr.
     """
 
     def __init__(
-        self, course: Course, topic: str, hear: Callable[[dict[str, Any]], object]
+        self, course: Course, topic: str, hear: "Callable[[Warm, dict[str, Any]], object]"
     ) -> None:
         self.topic = topic
         self._hear = hear
@@ -70,7 +70,9 @@ class Warm:
         assert self._process.stdout is not None
         for text in self._process.stdout:
             with contextlib.suppress(ValueError):
-                self._hear(json.loads(text))
+                self._hear(self, json.loads(text))
         self._process.wait()
         self._errors.seek(0)
-        self._hear({"event": GONE, "text": self._errors.read().decode("utf-8", "replace")[-2000:]})
+        self._hear(
+            self, {"event": GONE, "text": self._errors.read().decode("utf-8", "replace")[-2000:]}
+        )

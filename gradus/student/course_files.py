@@ -23,7 +23,8 @@ Take the one that you like. Open it, read, and replace each line `raise NotImple
 your answer.
 
 ```
-gradus                       your progress, and what comes next
+gradus watch                 grades what you have changed, each time you save
+gradus                       your progress, and what comes next;  gradus list  every task
 gradus check {first:15} grade a topic;  gradus check TASK  grades one task
 gradus hint TASK             one more hint each time
 gradus reset {first:15} start a topic again; your work is kept as a backup
