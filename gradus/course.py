@@ -13,7 +13,7 @@ else:
     import tomli as tomllib
 
 FILE = "course.toml"
-NOTE = "kit.json"  # in `.gradus`: what a course was made from (gradus/student/made.py)
+NOTE = "kit.json"  # in .gradus/: what a course was made from (gradus/student/made.py)
 PACKAGE = Path(__file__).parent
 
 
@@ -36,10 +36,11 @@ class Course:
     def exercises(self) -> Path:
         """The folder of the files that a student edits: the root itself where notebooks were handed out."""
         own = self.root / "exercises"
-        rooms = (own, self.root / "solutions")
-        names = [f"{topic}{kind}" for topic in self.topics for kind in (".ipynb", ".py")]
+        if own.is_dir() or (self.root / "solutions").is_dir():
+            return own
+        names = (f"{topic}{kind}" for topic in self.topics for kind in (".ipynb", ".py"))
         handed_out = any((self.root / name).exists() for name in names)
-        return self.root if handed_out and not any(map(Path.is_dir, rooms)) else own
+        return self.root if handed_out else own
 
     def exercise(self, topic: str) -> Path:
         """The file that a student edits."""
