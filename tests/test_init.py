@@ -11,8 +11,8 @@ import pytest
 
 from gradus.course import find_course, load_course
 from gradus.errors import GradusError
-from gradus.student import init as init_module
-from gradus.student.course_files import tables_of
+from gradus.student.course import init as init_module
+from gradus.student.course.course_files import tables_of
 from gradus.topic import Topic
 from tests.kits import answers
 from tests.test_cli import gradus

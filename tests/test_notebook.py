@@ -12,7 +12,7 @@ import gradus
 from gradus.course import find_course
 from gradus.engine.here import grade_here
 from gradus.errors import CourseError, GradusError
-from gradus.grading.memory import remembered
+from gradus.grading.remembered.memory import remembered
 from tests.kits import forget_graders
 from tests.nbgrader_class import SQUARED
 from tests.nbgrader_course import as_bytes, cell_of, filled, right_answers

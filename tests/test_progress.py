@@ -12,8 +12,8 @@ import pytest
 
 from gradus import checker
 from gradus.course import load_course
-from gradus.grading.memory import remembered
-from gradus.grading.task_code import codes_in, codes_in_file
+from gradus.grading.remembered.memory import remembered
+from gradus.grading.remembered.task_code import codes_in, codes_in_file
 from gradus.student.progress import State, progress
 from gradus.topic import Topic
 from tests.kits import POINTS, SOLUTION, answers, write_kit

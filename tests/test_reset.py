@@ -11,7 +11,7 @@ import pytest
 from gradus.authoring.export import export, outputs
 from gradus.course import find_course, load_course
 from gradus.errors import GradusError
-from gradus.student.fresh import fresh_module, fresh_notebook, source_of
+from gradus.student.work.fresh import fresh_module, fresh_notebook, source_of
 from gradus.topic import Topic, todo_line
 from tests.kits import answers, write_kit
 from tests.test_cli import gradus

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-import gradus.student.update as update_module
+import gradus.student.course.update as update_module
 from gradus.authoring.export import export
 from gradus.course import load_course
 from gradus.errors import GradusError

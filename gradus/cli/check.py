@@ -54,7 +54,7 @@ def check(
     from gradus.engine.apart import grade_apart
     from gradus.engine.progress import report_of
     from gradus.grading.devices import problem
-    from gradus.grading.kept import keep
+    from gradus.grading.remembered.kept import keep
     from gradus.student.outcome import Asked, outcome
     from gradus.submission.reading import find_submission
     from gradus.submission.status import Status

@@ -22,7 +22,7 @@ def init(
     source: From = None,
 ) -> None:
     """Make a course of your own: exercises, checks and data in a new folder."""
-    from gradus.student.init import find_kit, make_course
+    from gradus.student.course.init import find_kit, make_course
 
     course = make_course(folder, find_kit(source), topic or (), source)
     first = course.topics[0]
@@ -38,8 +38,8 @@ def init(
 def update(source: From = None) -> None:
     """Bring your course what a newer kit has; your work stays as it is."""
     from gradus.course import find_course
-    from gradus.student.update import by_room
-    from gradus.student.update import update as bring
+    from gradus.student.course.update import by_room
+    from gradus.student.course.update import update as bring
 
     done = bring(find_course(), source)
     if done.brought:

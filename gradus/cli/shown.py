@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gradus.cli.app import styled
 from gradus.course import Course
-from gradus.grading.other_form import words
+from gradus.grading.remembered.other_form import words
 from gradus.student.progress import State, TaskProgress, TopicProgress, day_and_time
 
 BAR = 10

@@ -29,8 +29,8 @@ def reset(
     ] = False,
 ) -> None:
     """Start a topic or one task again; your work is kept as a backup."""
-    from gradus.student.reset import NOTEBOOK, form_of, reset_task, reset_topic
     from gradus.student.targets import find_target, own_file
+    from gradus.student.work.reset import NOTEBOOK, form_of, reset_task, reset_topic
 
     course = find_course()
     topic, task = find_target(course, target)
@@ -61,8 +61,8 @@ def restore(
     listed: Annotated[bool, typer.Option("--list", help="Only show what is kept.")] = False,
 ) -> None:
     """Bring your newest backup back; what is there now is kept, so that it can be undone."""
-    from gradus.student.backups import backups
-    from gradus.student.backups import restore as bring_back
+    from gradus.student.work.backups import backups
+    from gradus.student.work.backups import restore as bring_back
 
     course = find_course()
     if listed:
@@ -87,8 +87,8 @@ def solution(
     anyway: Annotated[bool, typer.Option("--anyway", help="Before full marks, too.")] = False,
 ) -> None:
     """Show the solution of a task that you have solved."""
-    from gradus.student.solution import solution as solved
     from gradus.student.targets import find_task
+    from gradus.student.work.solution import solution as solved
 
     course = find_course()
     topic, task = find_task(course, target, "solution")

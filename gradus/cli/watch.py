@@ -61,7 +61,7 @@ def _tasks(course: Course, topic: str, task: str) -> Iterator[str]:
 
 
 def _solution(course: Course, topic: str, task: str) -> list[str]:
-    from gradus.student.solution import solution
+    from gradus.student.work.solution import solution
 
     return solution(course, topic, task).splitlines()
 

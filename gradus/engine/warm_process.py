@@ -82,7 +82,7 @@ def _serve(course: Course, topic: str, requests: _Requests, say: Any) -> None:
     from gradus.engine.job import Graded, Job
     from gradus.engine.judge import WarmJudge
     from gradus.engine.loop import with_judge
-    from gradus.grading.kept import keep
+    from gradus.grading.remembered.kept import keep
     from gradus.grading.report_file import to_json
 
     def graded(judge: WarmJudge, job: Job) -> Graded:

@@ -12,10 +12,10 @@ import torch
 from gradus import __version__
 from gradus.course import find_course
 from gradus.errors import CourseError
-from gradus.grading import memory
 from gradus.grading.grader_file import read_checks, topic_of
 from gradus.grading.journal import Journal
-from gradus.grading.kept import keep
+from gradus.grading.remembered import memory
+from gradus.grading.remembered.kept import keep
 from gradus.grading.report import Case, Report, TopicResult, assemble
 from gradus.grading.report_file import to_json
 from gradus.submission.status import Problem, Status

@@ -13,7 +13,7 @@ from gradus.grading.devices import CUDA, case_of
 from gradus.grading.grader_file import topic_of
 from gradus.grading.journal import Journal
 from gradus.grading.marks import trains
-from gradus.grading.memory import is_own
+from gradus.grading.remembered.memory import is_own
 from gradus.grading.report import NO_WALL
 from gradus.submission.calls import Access, Submission
 from gradus.submission.loader import Loaded, load_submission

@@ -7,7 +7,7 @@ from pathlib import Path
 from gradus.course import Course
 from gradus.errors import TopicError
 from gradus.files import write_whole
-from gradus.grading.memory import not_kept
+from gradus.grading.remembered.memory import not_kept
 from gradus.topic import Topic
 
 HANDED_OUT = "hints.json"  # in copies of the kit that have no solutions/

@@ -62,8 +62,8 @@ class Checker:
     def _remember(self, graded: "TaskResult", cells: list[str]) -> None:
         """Keep the result with the code that was run, unless somebody else is graded."""
         from gradus.grading.grader_file import tasks_in
-        from gradus.grading.memory import not_kept, now, remember
-        from gradus.grading.task_code import codes_in
+        from gradus.grading.remembered.memory import not_kept, now, remember
+        from gradus.grading.remembered.task_code import codes_in
 
         files = [path for path in self.course.forms(self.topic) if path.suffix == ".ipynb"]
         if self._told or not files or os.environ.get(GRADED_BY_NBGRADER) == "autograde":

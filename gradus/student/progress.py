@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from gradus.course import Course
-from gradus.grading.memory import Remembered, TaskCode, remembered
-from gradus.grading.other_form import newer_form
+from gradus.grading.remembered.memory import Remembered, TaskCode, remembered
+from gradus.grading.remembered.other_form import newer_form
 from gradus.student.cache import Cache
 from gradus.student.index import IndexedTask, IndexedTopic, indexed
 
@@ -121,7 +121,7 @@ def _same_checks(task: IndexedTask, record: Remembered) -> bool:
 
 def _codes(course: Course, topic: IndexedTopic, cache: Cache, path: Path) -> Mapping[str, TaskCode]:
     def work_out() -> dict[str, list[object]]:
-        from gradus.grading.task_code import codes_in_file
+        from gradus.grading.remembered.task_code import codes_in_file
 
         codes = codes_in_file(path, [task.name for task in topic.tasks])
         return {task: [code.digest, code.todo] for task, code in codes.items()}

@@ -14,9 +14,9 @@ import watchfiles
 from gradus.course import Course
 from gradus.errors import GradusError
 from gradus.grading.grader_file import tasks_in
-from gradus.grading.memory import TaskCode
+from gradus.grading.remembered.memory import TaskCode
+from gradus.grading.remembered.task_code import codes_in_file
 from gradus.grading.report import TaskResult
-from gradus.grading.task_code import codes_in_file
 from gradus.student.outcome import Asked, Line, outcome
 from gradus.student.watch.grading import Grading
 from gradus.student.watch.keys import keys

@@ -4,8 +4,8 @@ import re
 
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.student.fresh import source_of
 from gradus.student.progress import State, progress
+from gradus.student.work.fresh import source_of
 from gradus.topic import BEGIN, END, without_effort
 
 _NOT_SHOWN = re.compile(rf"^[ \t]*(?:{BEGIN}|{END}|# HINT: .*)\n", re.MULTILINE)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gradus.course import Course
-from gradus.grading.memory import TaskCode
+from gradus.grading.remembered.memory import TaskCode
 
 
 def newer_form(

@@ -9,9 +9,9 @@ from typing import Any
 
 from gradus.course import Course
 from gradus.errors import GradusError, SubmissionError
-from gradus.grading.definition import appended, places, replaced
-from gradus.student.backups import change, file_of
-from gradus.student.fresh import fresh_module, fresh_notebook, source_of
+from gradus.grading.remembered.definition import appended, places, replaced
+from gradus.student.work.backups import change, file_of
+from gradus.student.work.fresh import fresh_module, fresh_notebook, source_of
 from gradus.submission.encoding import decode_source
 from gradus.submission.notebook_source import notebook_cells
 

@@ -11,9 +11,9 @@ from gradus import __version__
 from gradus.course import FILE, NOTE, Course, installed_kit, load_course
 from gradus.errors import CourseError, GradusError
 from gradus.files import write_whole
-from gradus.student import made
-from gradus.student.course_files import course_files
-from gradus.student.made import Made
+from gradus.student.course import made
+from gradus.student.course.course_files import course_files
+from gradus.student.course.made import Made
 
 
 def find_kit(folder: Path | str | None) -> Course:

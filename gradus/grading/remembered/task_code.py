@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradus.errors import SubmissionError
-from gradus.grading.definition import places_by_lines
 from gradus.grading.grader_file import defined_by, reached_from
-from gradus.grading.memory import TaskCode
+from gradus.grading.remembered.definition import places_by_lines
+from gradus.grading.remembered.memory import TaskCode
 from gradus.submission.pieces import first_line, parsed
 from gradus.submission.reading import pieces_of, read_source
 from gradus.topic import todo_line

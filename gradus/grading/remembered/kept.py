@@ -4,10 +4,10 @@ import hashlib
 from functools import partial
 
 from gradus.course import Course
-from gradus.grading import memory
-from gradus.grading.other_form import newer_form, words
+from gradus.grading.remembered import memory
+from gradus.grading.remembered.other_form import newer_form, words
+from gradus.grading.remembered.task_code import codes_in_file
 from gradus.grading.report import Report
-from gradus.grading.task_code import codes_in_file
 
 
 def keep(course: Course, report: Report) -> list[str]:

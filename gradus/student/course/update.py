@@ -11,9 +11,9 @@ from gradus import __version__
 from gradus.course import Course
 from gradus.errors import CourseError, GradusError
 from gradus.files import write_whole
-from gradus.student.course_files import EXERCISES, THRESHOLDS, course_files, tables_of
-from gradus.student.init import find_kit
-from gradus.student.made import Made, read_made, sha256, write_made
+from gradus.student.course.course_files import EXERCISES, THRESHOLDS, course_files, tables_of
+from gradus.student.course.init import find_kit
+from gradus.student.course.made import Made, read_made, sha256, write_made
 
 
 @dataclass

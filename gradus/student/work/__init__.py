@@ -1,0 +1,1 @@
+"""A student's files: begun again, brought back, compared with the solution."""
