@@ -1,5 +1,6 @@
 """What `gradus check` shows: the points, and the first thing to fix, whole; once."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -160,6 +161,17 @@ def test_ctrl_c_shows_what_there_is(kit):
     assert "not run  row_means 0/2, Affine 0/2" in shown
     assert "gradus: stopped by Ctrl+C before it was done." in said
     assert "Traceback" not in said
+
+
+def test_what_a_terminal_cannot_show_is_written_out(kit):
+    wrong = "def double(x): raise ValueError('\u4e2d')"
+    kit.exercise("demo").write_text(answers(double=wrong), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "gradus.cli", "check", "double"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "raised   ValueError: \\u4e2d" in done.stdout
+    assert not done.stderr
 
 
 @NEEDS_TMUX

@@ -134,7 +134,7 @@ class Heard:
 
     def say(self, words: str) -> None:
         """Show what is being done in place of what was shown before; nothing where there is no terminal."""
-        if self._output.isatty():
+        if self._output is not None and self._output.isatty():
             count = f" {len(self.lines)} cases done," if self.lines else ""
             text = f"{self._topic}:{count} {words}"[:78] if words else ""
             self._output.write(f"\r\x1b[K{text}")

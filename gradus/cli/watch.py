@@ -23,7 +23,7 @@ def watch(
     ] = None,
 ) -> None:
     """Grade the task that has changed whenever a file of exercises/ is saved."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise GradusError("watch needs a terminal. Without one: gradus check TOPIC.TASK")
     try:
         from gradus.student.watch.watching import Show, Watching

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradus.grading.report import LABEL, NOT_TRIED, Case, CheckResult, TaskResult, TopicResult
-from gradus.shown import continued
+from gradus.shown import continued, safe
 from gradus.submission.status import Problem, Status
 
 WIDTH = 79
@@ -176,7 +176,7 @@ def _what_next(
         return
     fine = (Status.TODO, Status.NOT_RUN, Status.PASSED)
     if any(task.status not in fine for task in tasks) or asked.stopped:
-        if not failures:  # all of them come from what could not be loaded
+        if not failures and result.problems:  # all of them come from what could not be loaded
             yield Line(f"Fix this first, then: gradus check {name}{asked.more}")
         return
     todo = next((task for task in tasks if task.status is Status.TODO), None)
@@ -192,5 +192,5 @@ def _place(task: str, file: Path | None) -> str:
         return ""
     for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), start=1):
         if f'"TODO: {task}"' in line:
-            return f"   {file}:{number}"
+            return safe(f"   {file}:{number}")
     return ""

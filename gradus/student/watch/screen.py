@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gradus.student.outcome import Line
 
-CLEAR = "\x1b[2J\x1b[3J\x1b[H"
+CLEAR = "\x1b[2J\x1b[H"
 KEYS = "[h]int  [n]ext  [l]ist  [s]olution  [a]ll messages  [r]un again  [q]uit"
 
 
