@@ -87,6 +87,14 @@ def test_the_place_of_a_todo_is_told_from_where_one_stands(kit, monkeypatch):
     assert any(line.startswith("next: double   demo.py:") for line in check(kit, None))
 
 
+@pytest.mark.parametrize("text", ["", "def double(x):\n  if x:\n return 2 * x\n"])
+def test_a_file_that_cannot_be_used_is_told_once(kit, text):
+    lines = check(kit, text)
+    words = "is empty" if not text else "IndentationError"
+    assert sum(words in line for line in lines) == 1
+    assert lines[-1] == "Fix this first, then: gradus check demo"
+
+
 def test_what_student_code_printed_stands_in_the_failure(kit):
     prints = "def double(x):\n    for number in range(20): print('number', number)\n    return x**2"
     lines = check(kit, answers(double=prints))
@@ -106,7 +114,7 @@ def test_a_breakpoint_says_how_to_use_it(kit):
     text = " ".join(
         " ".join(check(kit, answers(double="def double(x):\n    breakpoint()"))).split()
     )
-    assert "a debugger is called here, and there is no keyboard: run this check with pytest" in text
+    assert "a debugger is called here, and there is no keyboard. With one: pytest -k double" in text
 
 
 @NEEDS_TMUX
@@ -120,6 +128,19 @@ def test_a_breakpoint_works_with_pytest(kit):
         terminal.type("p x.shape")
         terminal.press("Enter")
         terminal.sees("torch.Size([3])", last="(Pdb)")
+
+
+@NEEDS_TMUX
+def test_q_in_a_debugger_ends_the_run(kit):
+    text = answers(double="def double(x):\n    breakpoint()\n    return 2 * x")
+    kit.exercise("demo").write_text(text, encoding="utf-8")
+    with Terminal(kit.root) as terminal:
+        terminal.type("pytest -k double")
+        terminal.press("Enter")
+        terminal.sees(last="(Pdb)")
+        terminal.type("q")
+        terminal.press("Enter")
+        assert "ends the program" not in terminal.sees("Quitting debugger", last="ready$")
 
 
 def test_a_students_run_waits_for_one_time_out_of_a_task(kit):

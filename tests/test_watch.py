@@ -13,6 +13,8 @@ import psutil
 import pytest
 import watchfiles
 
+from gradus.cli.watch import where_to_begin
+from gradus.course import load_course
 from gradus.student.outcome import Line
 from gradus.student.watch.saves import saves
 from gradus.student.watch.screen import render
@@ -84,6 +86,32 @@ def test_a_save_is_graded_and_a_loop_is_ended_in_the_same_process(kit):
         check=True,
     )
     assert "gradus check demo.row_means" in progress.stdout  # what was watched is remembered
+
+
+@NEEDS_TMUX
+def test_a_misspelled_name_is_told(kit):
+    save(kit, answers())
+    with watching(kit, "demo.row_means") as terminal:
+        terminal.sees("demo.row_means is done.")
+        save(kit, answers(double="def dubble(x): return 2 * x"))
+        terminal.sees("gradus watch   demo.double", "dubble", WAITS)
+        save(kit, answers())
+        terminal.sees("demo.double is done.", WAITS)
+
+
+@pytest.mark.parametrize("begun", ["", "second"])
+def test_it_begins_with_what_is_begun_or_comes_first(tmp_path, begun):
+    course = write_kit(tmp_path / "kit")
+    for room, name in (("solutions", "{}.py"), ("graders", "test_{}.py"), ("exercises", "{}.py")):
+        folder = course.root / room
+        for topic in ("first", "second", "third"):
+            shutil.copy(folder / name.format("demo"), folder / name.format(topic))
+    (course.root / "course.toml").write_text('topics = ["first", "second", "third"]\n', "utf-8")
+    course = load_course(course.root)
+    if begun:
+        course.exercise(begun).write_text(answers(double=SQUARED), encoding="utf-8")
+        course.exercise("third").touch()
+    assert where_to_begin(course) == (begun or "first")
 
 
 @NEEDS_TMUX

@@ -1,5 +1,7 @@
 """What `gradus check` and `gradus watch` say of a grade: the points, and the first thing to fix, whole."""
 
+import contextlib
+import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,13 +128,18 @@ def _failures(
     tasks: Iterable[TaskResult], problems: Sequence[Problem]
 ) -> Iterator[tuple[CheckResult, Case]]:
     """Every check that is wrong, with the case that tells it, but those whose cause is told as a problem."""
-    told = [problem.message.splitlines()[0] for problem in problems if problem.message]
+    told = [_flat(problem.message.splitlines()[0]) for problem in problems if problem.message]
     for task in tasks:
         for check in task.checks:
             if check.status not in (Status.PASSED, Status.TODO, Status.NOT_RUN):
                 case = next(case for case in check.cases if case.status is check.status)
-                if not any(text in case.message for text in (*told, NOT_TRIED)):
+                if not any(text in _flat(case.message) for text in (*told, NOT_TRIED)):
                     yield check, case
+
+
+def _flat(text: str) -> str:
+    """A text without the line breaks of its columns."""
+    return " ".join(text.split())
 
 
 def _message(check: CheckResult, case: Case, asked: Asked) -> Iterator[Line]:
@@ -190,6 +197,8 @@ def _place(task: str, file: Path | None) -> str:
     """Where a module still says `TODO: task`: `  exercises/cnn.py:12`."""
     if file is None or file.suffix != ".py" or not file.is_file():
         return ""
+    with contextlib.suppress(ValueError):  # on another drive
+        file = Path(os.path.relpath(file))
     for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), start=1):
         if f'"TODO: {task}"' in line:
             return safe(f"   {file}:{number}")

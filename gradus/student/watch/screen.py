@@ -32,7 +32,11 @@ def render(title: str, body: Sequence[Line], status: str, columns: int, rows: in
         left = len(shown) - room + 1
         shown = [
             *shown[: room - 1],
-            _cut(f"... {left} more lines: make the window taller", "dim", console.width),
+            _cut(
+                f"... {left} more lines: make the window taller, or gradus check --all",
+                "dim",
+                console.width,
+            ),
         ]
     with console.capture() as captured:
         console.print(_cut(title, "bold", console.width))

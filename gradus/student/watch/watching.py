@@ -130,7 +130,8 @@ class Watching:
         topic = forms[path]
         before, now = self._known.get(path, {}), self._codes(topic, path)
         self._known[path] = now or before  # what cannot be read now was not changed as a whole
-        changed = [task for task in now if now[task] != before.get(task)]
+        names = {**now, **before} if now else {}  # a task whose name is gone was misspelled
+        changed = [task for task in names if now.get(task) != before.get(task)]
         if path != self._file and not changed:
             return  # an editor that saves by itself, or only the output of a notebook
         if topic != self._topic:
@@ -187,7 +188,7 @@ class Watching:
             self._task = left[0]
         about = Asked(
             [self._task] if self._task else [], everything, printed=grading.printed,
-            file=_from_root(self._course, self._file), how_all="a shows all",
+            file=self._file, how_all="a shows all",
         )  # fmt: skip
         self._body = outcome(result, about)
         if self._task is not None and _is_done(result.task(self._task)):
@@ -207,10 +208,6 @@ class Watching:
         else:
             status = f"graded in {grading.took:.2f} s; waiting for a file to be saved"
         draw(safe(f"gradus watch   {what}   {self._file.name}"), self._body, status)
-
-
-def _from_root(course: Course, path: Path) -> Path:
-    return path.relative_to(course.root) if path.is_relative_to(course.root) else path
 
 
 def _is_done(task: TaskResult) -> bool:
