@@ -147,7 +147,7 @@ def test_the_hash_is_the_same_in_every_python():
         'def double(x):\n    words = f"{x + 1 !r:>{4}} {{{x}}}" + f"""\n{x\n} a"""\n'
         "    return [x for _ in words][:1] or -x\n"
     )
-    assert codes_in([code], ["double"])["double"].digest == "84f535637f1fa623"
+    assert codes_in([code], ["double"])["double"].digest == "43784ea8eb316148"
 
 
 def test_a_partial_run_renews_its_part_and_keeps_the_rest(kit, run_pytest, capfd):
@@ -171,7 +171,7 @@ def test_a_damaged_or_older_memory_is_begun_anew(kit, capfd):
         "{",
         "[]",
         '{"version": 0, "tasks": {}}',
-        '{"version": 1, "tasks": {"double": [{}]}}',
+        '{"version": 2, "tasks": {"double": [{}]}}',
     ):
         memory.write_text(text, encoding="utf-8")
         assert "0 / 7" in gradus()
@@ -319,3 +319,102 @@ def test_dates_have_a_year_and_totals_stand_below(kit, capfd):
     assert lines[2].split() == ["total", "0", "/", "7", "." * 10]
     data = json.loads((kit.state / "progress" / "demo.json").read_text("utf-8"))
     assert list(data["tasks"]) == TASKS
+
+
+CHANGES = {  # of something that `double` uses, which is no definition of its own
+    "tuple": ("K, L = 1, 2", "K, L = 3, 2"),
+    "chained": ("K = L = 1", "K = L = 3"),
+    "augmented": ("K = 1\nK += 1", "K = 3\nK += 1"),
+    "twice": ("K = 1\nK += 1", "K = 1\nK += 1\nK += 1"),
+    "if": ("if True:\n    K = 1", "if True:\n    K = 3"),
+    "try": ("try:\n    K = 1\nexcept OSError: pass", "try:\n    K = 3\nexcept OSError: pass"),
+    "for": ("for K in (1,): pass", "for K in (3,): pass"),
+    "with": ("with open(0) as K: pass", "with open(1) as K: pass"),
+    "walrus": ("(K := 1)", "(K := 3)"),
+    "attribute": ("class K: pass\nK.k = 1", "class K: pass\nK.k = 3"),
+    "item": ("K = {}\nK['k'] = 1", "K = {}\nK['k'] = 3"),
+    "method": ("K = []\nK.append(1)", "K = []\nK.append(3)"),
+    "import": ("from a import K", "from b import K"),
+    "setattr": ("class K: pass\nsetattr(K, 'k', 1)", "class K: pass\nsetattr(K, 'k', 3)"),
+    "setting": ("K = 1", "K = 1\nimport torch\ntorch.set_default_dtype(torch.float64)"),
+    "rebound": ("K = 1", "K = 1\nK = -K"),
+    "as it was": (
+        "def L(): return 1\nK = L()\ndef L(): return 5",
+        "def L(): return 2\nK = L()\ndef L(): return 5",
+    ),
+    "wrapped": ("K = 1", "K = 1\nimport functools\ndouble = functools.cache(double)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_whatever_changes_what_a_task_uses_is_part_of_it(kind):
+    first, second = CHANGES[kind]
+    task = "\n\ndef double(x):\n    return x * K\n\n\n"
+    before, after = first + task, second + task
+    if kind == "wrapped":
+        after = first + task + second.partition("\n")[2]
+    assert codes_in([before], TASKS)["double"].digest != codes_in([after], TASKS)["double"].digest
+
+
+@pytest.mark.parametrize("one", ["return not x", "return x if x else 1", "return x is x"])
+def test_words_are_kept_apart(one):
+    glued = one.replace("not x", "notx").replace("x if x else", "xifxelse").replace("x is", "xis")
+    texts = [f"def double(x):\n    {text}\n" for text in (one, glued)]
+    assert codes_in([texts[0]], TASKS) != codes_in([texts[1]], TASKS)
+
+
+def test_what_a_notebook_has_besides_its_answers_counts_not():
+    answer = "K = 1\ndef double(x):\n    return torch.relu(x) * K\n"
+    module = ["import torch\nfrom torch import nn, Tensor\n" + answer]
+    cells = [
+        "import torch, math\nfrom torch import Tensor",
+        'import gradus\n\ncheck = gradus.checker("demo")',
+        "K = 7\ndef double(x):\n    return x",
+        answer,
+        'check("double")',
+        "torch.manual_seed(0)\ntorch.rand(3)\nx = 3\nprint(double(x))",
+        "for row in range(3):\n    print(row)",
+        answer,
+    ]
+    assert codes_in(module, TASKS) == codes_in(cells, TASKS)
+    main = [module[0] + 'if __name__ == "__main__":\n    K = 4\n    print(double(3))\n']
+    assert codes_in(module, TASKS) == codes_in(main, TASKS)
+
+
+def test_an_answer_that_is_imported_is_no_stub(kit, monkeypatch, capfd):
+    (kit.root / "exercises" / "mine.py").write_text(DOUBLE, encoding="utf-8")
+    write(kit, STUDENT + "\nimport sys\nsys.path.append('exercises')\nfrom mine import double\n")
+    gradus("check", "double")
+    assert states(kit)["double"] == (State.DONE, 3)
+    gradus("reset", "demo")
+    assert states(kit)["double"] == (State.OPEN, 0)
+
+
+@pytest.mark.parametrize("how", ["globals()['double'] = lambda x: 2 * x", "from mine import *"])
+def test_the_stub_earns_nothing_whatever_stands_in_for_it(kit, capfd, how):
+    (kit.root / "exercises" / "mine.py").write_text(DOUBLE, encoding="utf-8")
+    write(kit, STUDENT + f"\nimport sys\nsys.path.append('exercises')\n{how}\n")
+    gradus("check", "double")
+    gradus("reset", "demo")
+    assert states(kit)["double"] == (State.OPEN, 0)
+
+
+def test_an_answer_above_the_line_of_the_stub_is_an_answer(kit, capfd):
+    stub = 'raise NotImplementedError("TODO: double")'
+    write(kit, answers(double=f"def double(x):\n    return 2 * x\n    {stub}\n"))
+    gradus("check", "double")
+    assert states(kit)["double"] == (State.DONE, 3)
+
+
+def test_a_check_with_another_body_has_not_seen_the_answer(kit, capfd):
+    write(kit, answers())
+    gradus("check", "demo")
+    grader = kit.grader("demo")
+    text = grader.read_text("utf-8")
+    grader.write_text(text.replace("double gives two times", "double is twice"), "utf-8")
+    assert states(kit)["double"] == (State.DONE, 3)  # only its words are others
+    grader.write_text(
+        text.replace("submission.double(x), 2 * x", "submission.double(x), x + x"), "utf-8"
+    )
+    assert states(kit)["double"] == (State.EDITED, 0)
+    assert states(kit)["Affine"] == (State.DONE, 2)
