@@ -90,8 +90,7 @@ def remember(
 
 def not_kept(course: Course, error: OSError) -> str:
     """What a student is told where results cannot be written down."""
-    place = error.filename or course.state
-    return f"not remembered: {place} cannot be read or written ({error.strerror})."
+    return f"not remembered: {course.state} cannot be written to ({error.strerror})."
 
 
 def remembered(course: Course, topic: str) -> dict[str, list[Remembered]]:
