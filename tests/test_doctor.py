@@ -78,10 +78,13 @@ def test_outside_a_kit_it_says_so(tmp_path):
 
 
 def test_missing_graders_are_named(folder):
-    (folder / "course.toml").write_text('topics = ["lost"]\n', encoding="utf-8")
+    (folder / "course.toml").write_text('topics = ["lost", "cnn"]\n', encoding="utf-8")
     done = doctor(folder)
     assert done.returncode == 1
-    assert "graders: missing for lost" in done.stdout
+    assert "graders: missing for cnn\n     -> gradus update\n" in done.stdout
+    assert "graders: missing for lost, which is no topic of the kit's\n" in done.stdout
+    lost = folder / "graders" / "test_lost.py"
+    assert f"-> write {lost}, or take lost out of {folder / 'course.toml'}\n" in done.stdout
 
 
 def test_a_folder_that_cannot_be_written_to_is_bad(tmp_path):

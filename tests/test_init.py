@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,19 @@ def test_an_empty_folder_that_is_there_is_filled(kit, tmp_path, monkeypatch):
     gradus("init", ".", "--from", str(kit.root))
     assert files_in(tmp_path / "here") == MADE
     assert files_in(Path.cwd()) == MADE  # it is still the same folder
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second disk")
+def test_an_empty_folder_of_another_disk_is_filled(kit, tmp_path):
+    """As where a disk is mounted: nothing can be moved into it from beside it."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
+        if Path(disk).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("the temporary folder is on that disk, too")
+        (tmp_path / "mount").symlink_to(disk, target_is_directory=True)
+        before = sorted(tmp_path.iterdir())
+        gradus("init", str(tmp_path / "mount"), "--from", str(kit.root))
+        assert files_in(Path(disk)) == MADE
+        assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_course_inside_a_kit_is_one_of_its_own(kit, monkeypatch, capfd):

@@ -1,6 +1,7 @@
 """`gradus reset`, `restore` and `solution`: a student starts again, and loses nothing."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -359,3 +360,22 @@ def test_a_task_that_is_exported_anew_is_as_at_the_start(kit):
     stub = kit.exercise("demo").read_text("utf-8")
     gradus("reset", "double")
     assert kit.exercise("demo").read_text("utf-8") == stub
+
+
+def test_a_file_with_a_name_of_no_day_is_no_backup(kit):
+    gradus("reset", "demo")
+    odd = kit.state / "backups" / "demo-99999999-999999-999999.py"
+    odd.write_text("mine", encoding="utf-8")
+    assert odd.name not in gradus("restore", "--list")
+    gradus("restore")
+    assert kit.exercise("demo").read_text("utf-8") == answers()
+    assert odd.read_text("utf-8") == "mine"
+
+
+def test_work_is_on_the_disk_before_anything_takes_its_place(kit, monkeypatch):
+    done, real_sync, real_replace = [], os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append("sync"), real_sync(file)))
+    monkeypatch.setattr(Path, "replace", lambda a, b: (done.append(b.name), real_replace(a, b))[1])
+    gradus("reset", "demo")
+    done = [one for one in done if one != "index.json"]
+    assert done == ["sync", kept(kit)[0].name, "sync", "demo.py"]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,32 @@ def test_a_topic_that_the_kit_has_no_more_stays_in_the_course(kit, mine):
     assert load_course(mine.root).topics == ("more", "demo")
     assert mine.exercise("demo").exists()
     assert "[demo.bar]" in bars.read_text("utf-8")
+
+
+def test_bars_of_a_topic_of_the_students_own_stay_where_they_stand_first(kit, mine):
+    (kit.root / "graders" / "thresholds.toml").write_text("[demo.bar]\nthreshold = 1\n", "utf-8")
+    gradus("update")
+    (mine.root / "course.toml").write_text('topics = ["own", "demo"]\n', encoding="utf-8")
+    bars = mine.root / "graders" / "thresholds.toml"
+    bars.write_text("[own.acc]\nthreshold = 3\n" + bars.read_text("utf-8"), encoding="utf-8")
+    gradus("update")
+    assert bars.read_text("utf-8").count("[own.acc]\nthreshold = 3\n") == 1
+    assert bars.read_text("utf-8").count("[demo.bar]\nthreshold = 1\n") == 1
+    assert gradus("update") == "nothing is new.\n"
+
+
+def test_a_file_that_cannot_be_read_is_named_and_stays(kit, mine, monkeypatch):
+    closed, real = mine.exercise("demo"), Path.read_bytes
+
+    def read_bytes(path):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    renew(kit)
+    with pytest.raises(GradusError, match=r"demo\.py: cannot be read \(Permission denied\)"):
+        gradus("update")
 
 
 def test_stopped_in_the_middle_it_is_run_again(kit, mine, monkeypatch):

@@ -52,7 +52,7 @@ def check(
 
     from gradus.engine.apart import grade_apart
     from gradus.engine.progress import report_of
-    from gradus.grading.devices import problem
+    from gradus.grading.devices import not_remembered, problem
     from gradus.grading.remembered.kept import keep
     from gradus.student.outcome import Asked, outcome
     from gradus.submission.reading import find_submission
@@ -77,7 +77,10 @@ def check(
             raise
     finally:
         heard.say("")
-    notes = keep(course, report) if submission is None else []
+    notes = []
+    if submission is None:
+        note = not_remembered(devices)
+        notes = [note] if note else keep(course, report)
     result = report.topic(topic)
     more = [f" --submission {submission}"] if submission else []
     more += [" --isolated"] if isolated else []

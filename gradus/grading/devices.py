@@ -57,6 +57,15 @@ def parameters(
     return [pytest.param(name, marks=marks.get(name, ())) for name in chosen if name in allowed]
 
 
+def not_remembered(wanted: Sequence[str]) -> str:
+    """What a student is told of a run on devices that were chosen; "" where none were.
+
+    An answer may be right on one device and wrong on another.
+    """
+    chosen = [name for name in CHOICES if name in wanted]
+    return f"not remembered: checked on {' and '.join(chosen)} alone." if chosen else ""
+
+
 def torch_name(case: str) -> str:
     """What torch calls a case's device."""
     return CPU if case == CPU else CUDA

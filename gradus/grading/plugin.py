@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradus.grading.devices import CHOICES, cuda_is_there, parameters, problem, torch_name
+from gradus.grading.devices import (
+    CHOICES,
+    cuda_is_there,
+    not_remembered,
+    parameters,
+    problem,
+    torch_name,
+)
 from gradus.grading.marks import DECLARED, hidden_last, is_check
 from gradus.grading.neighbours import spoiled
 from gradus.grading.options import add_options, useless
@@ -220,7 +227,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         grading = session.config.stash[SESSION]
         grading.submissions.close()
         path = session.config.getoption("--gradus-report")
-        grading.results.write(path, own_work=grading.submissions.are_own_work())
+        own_work = grading.submissions.are_own_work()
+        note = not_remembered(session.config.getoption("--device"))
+        if own_work and note:
+            grading.results.notes.append(note)
+        grading.results.write(path, own_work=own_work and not note)
 
 
 @pytest.hookimpl(tryfirst=True)

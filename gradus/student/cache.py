@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from gradus.course import Course
 from gradus.files import write_whole
 
-VERSION = 1  # of what is worked out, too
+VERSION = 2  # of what is worked out, too
 T = TypeVar("T")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from gradus.course import PACKAGE, find_course
+from gradus.course import FILE, PACKAGE, find_course
 from gradus.errors import CourseError
 
 OLDEST = (3, 10)
@@ -182,9 +182,16 @@ def _kit() -> Iterator[Finding]:
     yield Finding("kit", Level.OK, f"{course.root} ({len(course.topics)} topics)")
     missing = [topic for topic in course.topics if not course.grader(topic).exists()]
     if missing:
+        own = [topic for topic in missing if course.source(topic) is None]
+        of_kit = [topic for topic in missing if topic not in own]
         has_solutions = (course.root / "solutions").is_dir()
-        remedy = "git checkout -- graders" if has_solutions else "gradus update"
-        yield Finding("graders", Level.BAD, f"missing for {', '.join(missing)}", remedy)
+        if of_kit:
+            remedy = "git checkout -- graders" if has_solutions else "gradus update"
+            yield Finding("graders", Level.BAD, f"missing for {', '.join(of_kit)}", remedy)
+        for topic in own:
+            words = f"missing for {topic}, which is no topic of the kit's"
+            remedy = f"write {course.grader(topic)}, or take {topic} out of {course.root / FILE}"
+            yield Finding("graders", Level.BAD, words, remedy)
     for folder in (course.root, course.root / "exercises"):
         if folder.exists():
             yield _writable(folder.name + "/", folder, f"chmod -R u+w {folder}")

@@ -25,6 +25,7 @@ class IndexedTask:
     difficulty: str = ""
     about: str = ""  # the first line of its docstring
     hints: int = 0
+    grader: str = ""  # the hash of its checks
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,13 @@ def topics_by_task(topics: Iterable[IndexedTopic]) -> dict[str, str]:
 
 def _read(course: Course, name: str, source: Path | None) -> IndexedTopic:
     from gradus.grading.grader_file import read_checks
+    from gradus.grading.remembered.checks_code import checks_codes
     from gradus.student.hints import hints_of
     from gradus.topic import Topic
 
     read_checks.cache_clear()  # it knows files by their names
     checks = read_checks(course.grader(name))
+    graders = checks_codes(course.grader(name))
     try:
         topic = Topic.load(source) if source is not None else None
         known = topic.tasks if topic is not None else {}
@@ -89,14 +92,15 @@ def _read(course: Course, name: str, source: Path | None) -> IndexedTopic:
     tasks = []
     for task in order:
         public = [check.points for check in checks if check.task == task and not check.hidden]
-        tasks.append(_task(name, task, public, known.get(task), hints.get(task, 0)))
+        of_checks = IndexedTask(
+            task, name, sum(public), len(public),
+            hints=hints.get(task, 0), grader=graders.get(task, ""),
+        )  # fmt: skip
+        tasks.append(_with_words(of_checks, known.get(task)))
     return IndexedTopic(name, topic.title if topic is not None else name, tuple(tasks))
 
 
-def _task(
-    topic: str, name: str, points: list[int], solved: "Task | None", hints: int
-) -> IndexedTask:
-    of_checks = IndexedTask(name, topic, sum(points), len(points), hints=hints)
+def _with_words(of_checks: IndexedTask, solved: "Task | None") -> IndexedTask:
     if solved is None:
         return of_checks
     about = solved.docstring.partition("\n")[0]

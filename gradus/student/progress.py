@@ -114,9 +114,10 @@ def _task(
 
 
 def _same_checks(task: IndexedTask, record: Remembered) -> bool:
-    """Whether the checks are still those that it was graded by, as far as points tell."""
+    """Whether the checks are still those that it was graded by."""
     public = [c for c in record.result.checks if not c.check.hidden]
-    return (len(public), record.result.possible) == (task.checks, task.points)
+    now = (task.checks, task.points, task.grader)
+    return (len(public), record.result.possible, record.grader) == now
 
 
 def _codes(course: Course, topic: IndexedTopic, cache: Cache, path: Path) -> Mapping[str, TaskCode]:

@@ -126,14 +126,18 @@ def code_cells(text: str) -> list[CodeCell]:
     for number, cell in enumerate(_cells(text), start=1):
         if cell.get("cell_type") != "code":
             continue
-        source = _text(cell).replace("\r\n", "\n").replace("\r", "\n")
-        lines, magic = without_cell_magics(without_prompts(source.split("\n")))
+        text, magic = plain_cell(_text(cell))
         if magic is None:
-            plain = "\n".join(as_python(lines)) + "\n"
-            found.append(CodeCell(plain, number, picture=_draws(cell)))
+            found.append(CodeCell(text, number, picture=_draws(cell)))
             continue
-        text = "\n".join(lines) + "\n"
         names = _DEFINES.findall(text)
         if names:  # else it is in another language, or only measures
             found.append(CodeCell(text, number, _LEFT_OUT.format(magic, ", ".join(names))))
     return found
+
+
+def plain_cell(source: str) -> tuple[str, str | None]:
+    """The text of a code cell as Python, line for line, or as it is with the magic for which it is not run."""
+    lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines, magic = without_cell_magics(without_prompts(lines))
+    return "\n".join(as_python(lines) if magic is None else lines) + "\n", magic

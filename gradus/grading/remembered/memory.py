@@ -15,11 +15,13 @@ from typing import Any
 from gradus.course import Course, find_course
 from gradus.errors import CourseError
 from gradus.files import write_whole
+from gradus.grading.remembered.checks_code import checks_codes
 from gradus.grading.report import Case, Check, CheckResult, TaskResult
 from gradus.submission.status import Status
 
-VERSION = 1
-KEPT = 4  # codes of one task whose results are kept
+VERSION = 2
+KEPT = 4  # codes of one task whose results are kept, of a module and of a notebook each
+_ABOUT = ("code", "grader", "file", "when")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Remembered:
 
     result: TaskResult
     code: str  # its hash
+    grader: str  # the hash of its checks
     file: str  # that it was in, from the course's root
     when: str  # in ISO format, with the time zone
 
@@ -63,21 +66,35 @@ def remember(
 ) -> None:
     """Keep the results of tasks. A check that was left out keeps what it came to for the same code.
 
+    The stub earns no points: where it seems to, other code did, which would be lost out of sight.
+
     Raises:
         OSError: If they cannot be written down.
     """
-    known = remembered(course, topic)
+    known, graders = remembered(course, topic), checks_codes(course.grader(topic))
     for task in tasks:
         if task.name not in codes or task.status is Status.NOT_RUN:
             continue
+        if codes[task.name].todo and task.earned:
+            continue
         code, before = codes[task.name].digest, known.get(task.name, [])
-        same = next((old for old in before if old.code == code), None)
+        grader = graders.get(task.name, "")
+        same = next((old for old in before if (old.code, old.grader) == (code, grader)), None)
         shown = file.relative_to(course.root).as_posix()
-        newest = Remembered(_completed(task, same), code, shown, when)
-        known[task.name] = [newest, *(old for old in before if old is not same)][:KEPT]
+        newest = Remembered(_completed(task, same), code, grader, shown, when)
+        known[task.name] = _last_ones([newest, *(old for old in before if old.code != code)])
     data = {name: [_to_data(record) for record in records] for name, records in known.items()}
     text = json.dumps({"version": VERSION, "tasks": data}, indent=1) + "\n"
     write_whole(_path(course, topic), text)
+
+
+def _last_ones(records: list[Remembered]) -> list[Remembered]:
+    """Those of each file that are kept: what is tried in a notebook pushes nothing of the module's out."""
+    kept = []
+    for number, record in enumerate(records):
+        newer = sum(other.file == record.file for other in records[:number])
+        kept += [record] if newer < KEPT else []
+    return kept
 
 
 def not_kept(course: Course, error: OSError) -> str:
@@ -129,7 +146,8 @@ def _to_data(record: Remembered) -> dict[str, Any]:
     checks = [
         [c.check.name, c.check.points, c.check.hidden, c.status.value] for c in record.result.checks
     ]
-    return {"code": record.code, "file": record.file, "when": record.when, "checks": checks}
+    about = {name: getattr(record, name) for name in _ABOUT}
+    return {**about, "checks": checks}
 
 
 def _from_data(topic: str, task: str, data: dict[str, Any]) -> Remembered:
@@ -137,5 +155,5 @@ def _from_data(topic: str, task: str, data: dict[str, Any]) -> Remembered:
         _result(Check(topic, str(name), task, int(points), "", bool(hidden)), Status(status))
         for name, points, hidden, status in data["checks"]
     ]
-    about = (str(data[name]) for name in ("code", "file", "when"))
+    about = (str(data[name]) for name in _ABOUT)
     return Remembered(TaskResult(task, tuple(checks)), *about)

@@ -92,7 +92,7 @@ def _write(place: Path, files: Mapping[str, bytes]) -> None:
     """Write all files elsewhere, and then put them in their place at once."""
     place.parent.mkdir(parents=True, exist_ok=True)
     is_there = place.is_dir()
-    around = place if is_there and not os.access(place.parent, os.W_OK) else place.parent
+    around = place if is_there and not _moves_into(place) else place.parent
     holder = Path(tempfile.mkdtemp(prefix=f".{place.name}-", suffix=".new", dir=around))
     try:
         new = holder / "course"
@@ -105,6 +105,22 @@ def _write(place: Path, files: Mapping[str, bytes]) -> None:
             new.rename(place)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+
+
+def _moves_into(place: Path) -> bool:
+    """Whether what is written beside a folder can be moved into it: not where a disk is mounted there."""
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", suffix=".new", dir=place.parent))
+    except OSError:
+        return False
+    inside = place / beside.name
+    try:
+        beside.rename(inside)
+    except OSError:
+        beside.rmdir()
+        return False
+    inside.rmdir()
+    return True
 
 
 def _first_the_note(path: Path) -> int:

@@ -66,7 +66,7 @@ def update(course: Course, source: Path | None = None) -> Update:
             write_made(course, note)
     except OSError as error:
         raise GradusError(
-            f"{course.root}: cannot be written to ({error.strerror or error}). "
+            f"{error.filename or course.root}: cannot be written to ({error.strerror or error}). "
             "Nothing is lost; when it can be, run gradus update again."
         ) from error
     return done
@@ -102,7 +102,8 @@ def _keep_bars(course: Course, files: dict[str, bytes], own: list[str]) -> None:
     """Bars of topics that only the course has go on being there."""
     path = course.root / THRESHOLDS
     if own and path.exists():
-        first_table = "\n[" + tables_of(path.read_text(encoding="utf-8"), own).partition("\n[")[2]
+        text = "\n" + tables_of(path.read_text(encoding="utf-8"), own)  # one may stand at the top
+        first_table = "\n[" + text.partition("\n[")[2]
         if first_table != "\n[":
             files[THRESHOLDS] = files.get(THRESHOLDS, b"") + first_table.encode("utf-8")
 
@@ -118,7 +119,7 @@ def _bring(course: Course, path: str, new: bytes, written: str | None, done: Upd
         done: What is noted.
     """
     place = course.root / path
-    there = place.read_bytes() if place.exists() else None
+    there = _read(place) if place.exists() else None
     if there == new:
         return
     is_changed = there is not None and sha256(there) != written
@@ -134,10 +135,20 @@ def _bring(course: Course, path: str, new: bytes, written: str | None, done: Upd
     write_whole(place, new)
 
 
+def _read(place: Path) -> bytes:
+    try:
+        return place.read_bytes()
+    except OSError as error:
+        raise GradusError(
+            f"{place}: cannot be read ({error.strerror or error}), so nobody knows whether it is work. "
+            "It is as it was. When it can be read, run gradus update again."
+        ) from error
+
+
 def _back_up(course: Course, place: Path, data: bytes) -> Path:
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     backup = course.state / "backups" / f"{place.stem}-{now}{place.suffix}"
-    write_whole(backup, data)
+    write_whole(backup, data, sync=True)
     return backup
 
 

@@ -1,5 +1,6 @@
 """Copies of a student's files, kept with their time in `.gradus/backups`, and brought back."""
 
+import contextlib
 import datetime
 import re
 from dataclasses import dataclass
@@ -34,8 +35,9 @@ def backups(course: Course, topic: str | None = None) -> list[Backup]:
     for path in folder.iterdir() if folder.is_dir() else ():
         name = _NAME.fullmatch(path.name)
         if name is not None and name[1] in ([topic] if topic else course.topics):
-            when = datetime.datetime.strptime(name[2], _STAMP)
-            found.append(Backup(path, name[1], when))
+            with contextlib.suppress(ValueError):  # somebody's own file: there is no such day
+                when = datetime.datetime.strptime(name[2], _STAMP)
+                found.append(Backup(path, name[1], when))
     return sorted(found, key=lambda backup: backup.when, reverse=True)
 
 
@@ -50,7 +52,7 @@ def change(course: Course, topic: str, path: Path, content: bytes) -> Path | Non
         if path.exists() and before == content:
             return None
         kept = _keep(course, topic, path, before) if before else None
-        write_whole(path, content)
+        write_whole(path, content, sync=True)
     except OSError as error:
         raise GradusError(
             f"{error.filename or path}: {error.strerror}. {path.name} is as it was."
@@ -112,5 +114,5 @@ def _keep(course: Course, topic: str, path: Path, content: bytes) -> Path:
     for backup in backups(course, topic):
         if backup.form == path.suffix and backup.path.read_bytes() == content:
             return backup.path.rename(kept)
-    write_whole(kept, content)
+    write_whole(kept, content, sync=True)
     return kept
