@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -61,7 +62,7 @@ def graded(tmp_path_factory):
     path = course.root / "in" / "gus" / "demo.ipynb"
     path.parent.mkdir()
     path.write_text(notebook(*code_cells(answers(double=SQUARED))), encoding="utf-8")
-    before = os.getcwd()
+    before = Path.cwd()
     os.chdir(course.root)
     try:
         yield course, gradus("grade", "in", "--allow-unsandboxed", "--csv", "points.csv")
