@@ -1,0 +1,1 @@
+"""For instructors: a class is graded without nbgrader, and every mark can be explained."""
