@@ -1,0 +1,218 @@
+"""Whose each file of a place is: by what a learning management system wrote, by folders, by the file's name."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradus.classroom.grade.names import (
+    FromSystem,
+    from_canvas,
+    from_system,
+    topic_in,
+    without_copy_mark,
+)
+from gradus.classroom.grade.walking import ANSWERS, ZIP, Found
+
+_OF_NBGRADER = {"gradebook.db", "nbgrader_config.py", "release", "source"}
+SUBMITTED = "submitted"
+_IN_BRACKETS = re.compile(r"\(([^()\n]+)\)\s*$")
+_LONGEST_NOTE = 2000  # bytes
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A file or a folder and whose it is; `names` are those below what is the student's."""
+
+    found: Found
+    who: str
+    names: Names
+    attempt: str = ""  # later ones are greater
+    alone: bool = (
+        False  # it is the student's by its own name: what lies beside it is somebody else's
+    )
+    known: bool = (
+        True  # False: nothing but the name of a file in which no topic stands tells whose it is
+    )
+    of_system: bool = False  # a learning management system wrote whose it is
+    hint: str | None = None  # the topic that a folder around it names
+
+
+def owned(place: Path, found: Sequence[Found], topics: Sequence[str]) -> list[Owned]:
+    """Whose each file and each outermost folder of a place is.
+
+    A student is called as the system calls them: `smithjane_12345` is Canvas's name and number (the column ID
+    of its gradebook), `Jane Smith_1234567` Moodle's name and the number of its grading worksheet, `jsmith` the
+    account in Blackboard. Elsewhere it is the outermost folder or zip, or what a file's name says besides the
+    topic: `alice` of `alice_tensors.py`. What lies directly in a place under the name of a topic is of who the
+    place is named after.
+    """
+    return _Place(place, found, topics).all()
+
+
+class _Place:
+    """One place, and what is known of it as a whole."""
+
+    def __init__(self, place: Path, found: Sequence[Found], topics: Sequence[str]) -> None:
+        self._topics = topics
+        self._is_file = len(found) == 1 and found[0].path == place.resolve()
+        around = place.resolve().parent if self._is_file else place.resolve()
+        self._name = around.stem if around.suffix.lower() == ZIP else around.name
+        self._inner = _within(found, topics)  # names as they count -> what lies there
+        self._canvas = self._folders_of_canvas()
+        self._blackboard = self._accounts()
+        outermost = {names[0] for names, one in self._inner if one.is_folder}
+        self._is_one_students = "exercises" in outermost or self._has_answers_in_it()
+
+    def all(self) -> list[Owned]:
+        return [self._owned(names, one) for names, one in self._inner if self._counts(names, one)]
+
+    def _counts(self, names: Names, one: Found) -> bool:
+        if not one.is_folder:
+            return True
+        of_system = any(self._from_system(names, at) for at in range(len(names)))
+        below = self._below_topics(names)
+        outermost = len(below) == 1 and self._topic(below[0]) is None
+        return of_system or (outermost and not self._is_one_students)
+
+    def _owned(self, names: Names, one: Found) -> Owned:
+        hints = [self._topic(_stem(name)) for name in names[:-1]]
+        hint = next((topic for topic in reversed(hints) if topic is not None), None)
+        for at in range(len(names)):
+            known = self._from_system(names, at)
+            if known is not None:
+                below = (*([known.rest] if known.rest else []), *names[at + 1 :])
+                alone = at == len(names) - 1 and not one.is_folder
+                return Owned(
+                    one, known.who, below or names, known.attempt, alone, of_system=True, hint=hint
+                )
+        if self._is_one_students:
+            return Owned(one, self._name, names, hint=hint)
+        named = topic_in(Path(names[-1]).stem, self._topics)
+        below = self._below_topics(names, named.topic if named is not None else None)
+        if len(below) > 1 or one.is_folder:
+            return Owned(one, _stem(below[0]), below[1:] or below, hint=hint)
+        if named is None:
+            who = without_copy_mark(_stem(below[0]))
+            return Owned(one, who, below, alone=True, known=self._is_file, hint=hint)
+        alone = self._is_file or bool(named.rest) or len(below) < len(names)
+        return Owned(one, named.rest or self._name, below, alone=alone, hint=hint)
+
+    def _below_topics(self, names: Names, topic: str | None = None) -> Names:
+        """Names without the folders of topics around them; a student may be called like another topic."""
+        while len(names) > 1 and self._topic(names[0]) in (
+            self._topics if topic is None else [topic]
+        ):
+            names = names[1:]
+        return names
+
+    def _topic(self, name: str) -> str | None:
+        """The topic that a folder is for."""
+        found = topic_in(name, self._topics)
+        return found.topic if found is not None and not found.rest else None
+
+    def _from_system(self, names: Names, at: int) -> FromSystem | None:
+        if names[:at] in self._canvas:
+            return from_canvas(names[at])
+        known = from_system(names[at])
+        if known is None or not known.head:
+            return known
+        who = self._blackboard[names[:at], known.head]
+        return FromSystem(who, known.rest, known.attempt, known.head)
+
+    def _folders_of_canvas(self) -> set[Names]:
+        """Folders in which all answers and zips have names of Canvas's."""
+        inside = defaultdict(list)
+        for names, _ in self._inner:
+            if names[-1].lower().endswith((*ANSWERS, ZIP)):
+                inside[names[:-1]].append(from_canvas(names[-1]) is not None)
+        return {folder for folder, are in inside.items() if all(are)}
+
+    def _accounts(self) -> dict[tuple[Names, str], str]:
+        """The account of each head of Blackboard's: by the note beside it; else what follows the last `_`.
+
+        Where two heads of a folder would give one account, they are two students: `HW1_a_smith`, `HW1_b_smith`.
+        """
+        accounts: dict[tuple[Names, str], str] = {}
+        sure = set()
+        for names, one in self._inner:
+            for at, name in enumerate(names):
+                known = from_system(name)
+                if known is None or not known.head:
+                    continue
+                key = (names[:at], known.head)
+                accounts.setdefault(key, known.who)
+                if not known.rest and not one.is_folder and at == len(names) - 1:
+                    account = _account_in(one.path)
+                    if account and f"_{known.head}".endswith(f"_{account}"):
+                        accounts[key] = account
+                        sure.add(key)
+        guessed = defaultdict(list)
+        for key, account in accounts.items():
+            guessed[key[0], account].append(key)
+        for keys in guessed.values():
+            unsure = [key for key in keys if key not in sure]
+            if len(keys) > 1:
+                accounts.update((key, key[1]) for key in unsure)
+        return accounts
+
+    def _has_answers_in_it(self) -> bool:
+        """Whether a topic's file lies in the place itself, and no other folder holds one of that topic."""
+        direct: set[str] = set()
+        deeper: set[str] = set()
+        for names, one in self._inner:
+            topic = None if one.is_folder else self._answer(names[-1])
+            if topic is not None:
+                (direct if len(names) == 1 else deeper).add(topic)
+        return bool(direct) and not direct & deeper and not self._is_file
+
+    def _answer(self, name: str) -> str | None:
+        """The topic that a file is an answer to by its whole name."""
+        return self._topic(Path(name).stem) if name.lower().endswith(ANSWERS) else None
+
+
+def _within(found: Sequence[Found], topics: Sequence[str]) -> list[tuple[Names, Found]]:
+    """Names below the folder that holds a class: nbgrader's submitted/, or the only folder that there is."""
+    inner = [(one.names, one) for one in found]
+    while True:
+        first = {names[0] for names, _ in inner}
+        if SUBMITTED in first and (first & _OF_NBGRADER or len(first) == 1):
+            inner = [(n, one) for n, one in inner if n[0] == SUBMITTED]
+        elif len(first) != 1 or not _is_class(inner, topics):
+            return inner
+        inner = [(names[1:], one) for names, one in inner if len(names) > 1]
+
+
+def _is_class(inner: Sequence[tuple[Names, Found]], topics: Sequence[str]) -> bool:
+    """Whether folders of the only folder hold answers to the same topic: they are students, and it is none."""
+    if from_system(inner[0][0][0]) is not None:
+        return False
+    holders = defaultdict(set)
+    for names, one in inner:
+        named = topic_in(Path(names[-1]).stem, topics)
+        if named is None or one.is_folder or not names[-1].lower().endswith(ANSWERS):
+            continue
+        if len(names) == 2 and named.rest:  # alice_tensors.py
+            holders[named.topic].add(named.rest)
+        elif len(names) > 2 and names[1] != "exercises":
+            holders[named.topic].add(names[1])
+    return any(len(folders) > 1 for folders in holders.values())
+
+
+def _stem(name: str) -> str:
+    """A name without the ending of a zip or of an answer."""
+    return Path(name).stem if name.lower().endswith((*ANSWERS, ZIP)) else name
+
+
+def _account_in(note: Path) -> str:
+    """The account in the note that Blackboard puts beside files: `Name: Jane Smith (jsmith)`."""
+    try:
+        with note.open("rb") as file:
+            first = file.read(_LONGEST_NOTE).decode("utf-8-sig", "replace").partition("\n")[0]
+    except OSError:
+        return ""
+    found = _IN_BRACKETS.search(first)
+    return found[1].strip() if found else ""
