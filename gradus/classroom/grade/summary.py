@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gradus.classroom.grade.store import Mark
-from gradus.grading.report import TopicResult
+from gradus.grading.report import LABEL, TopicResult
 from gradus.submission.status import Status
 
 MOST = 8  # lines of one kind
@@ -74,7 +74,9 @@ def _why(result: TopicResult) -> str:
     if statuses <= {Status.TODO, Status.NOT_RUN}:
         return "nothing but the stub"
     first = next(c for c in result.checks() if c.status not in (Status.PASSED, Status.TODO))
-    return f"{first.check.task}: {first.status.value}, {first.check.title}"
+    rows = first.message.splitlines()
+    said = next((row for row in rows if row.startswith(("  problem", "  raised", "  stopped"))), "")
+    return f"{first.check.task}: {said[LABEL:] or first.check.title}"
 
 
 def _lost_most(results: Sequence[TopicResult]) -> Iterator[str]:
