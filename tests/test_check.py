@@ -1,5 +1,6 @@
 """What `gradus check` shows: the points, and the first thing to fix, whole; once."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -86,6 +87,14 @@ def test_the_place_of_a_todo_is_told_from_where_one_stands(kit, monkeypatch):
     assert any(line.startswith("next: double   demo.py:") for line in check(kit, None))
 
 
+@pytest.mark.parametrize("text", ["", "def double(x):\n  if x:\n return 2 * x\n"])
+def test_a_file_that_cannot_be_used_is_told_once(kit, text):
+    lines = check(kit, text)
+    words = "is empty" if not text else "IndentationError"
+    assert sum(words in line for line in lines) == 1
+    assert lines[-1] == "Fix this first, then: gradus check demo"
+
+
 def test_what_student_code_printed_stands_in_the_failure(kit):
     prints = "def double(x):\n    for number in range(20): print('number', number)\n    return x**2"
     lines = check(kit, answers(double=prints))
@@ -105,7 +114,7 @@ def test_a_breakpoint_says_how_to_use_it(kit):
     text = " ".join(
         " ".join(check(kit, answers(double="def double(x):\n    breakpoint()"))).split()
     )
-    assert "a debugger is called here, and there is no keyboard: run this check with pytest" in text
+    assert "a debugger is called here, and there is no keyboard. With one: pytest -k double" in text
 
 
 @NEEDS_TMUX
@@ -119,6 +128,19 @@ def test_a_breakpoint_works_with_pytest(kit):
         terminal.type("p x.shape")
         terminal.press("Enter")
         terminal.sees("torch.Size([3])", last="(Pdb)")
+
+
+@NEEDS_TMUX
+def test_q_in_a_debugger_ends_the_run(kit):
+    text = answers(double="def double(x):\n    breakpoint()\n    return 2 * x")
+    kit.exercise("demo").write_text(text, encoding="utf-8")
+    with Terminal(kit.root) as terminal:
+        terminal.type("pytest -k double")
+        terminal.press("Enter")
+        terminal.sees(last="(Pdb)")
+        terminal.type("q")
+        terminal.press("Enter")
+        assert "ends the program" not in terminal.sees("Quitting debugger", last="ready$")
 
 
 def test_a_students_run_waits_for_one_time_out_of_a_task(kit):
@@ -160,6 +182,17 @@ def test_ctrl_c_shows_what_there_is(kit):
     assert "not run  row_means 0/2, Affine 0/2" in shown
     assert "gradus: stopped by Ctrl+C before it was done." in said
     assert "Traceback" not in said
+
+
+def test_what_a_terminal_cannot_show_is_written_out(kit):
+    wrong = "def double(x): raise ValueError('\u4e2d')"
+    kit.exercise("demo").write_text(answers(double=wrong), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "gradus.cli", "check", "double"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "raised   ValueError: \\u4e2d" in done.stdout
+    assert not done.stderr
 
 
 @NEEDS_TMUX

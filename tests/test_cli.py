@@ -122,6 +122,7 @@ def test_an_exercise_may_be_named_from_its_folder(kit, monkeypatch):
     ("words", "said"),
     [
         (["dubble"], "no topic or task 'dubble' here. Is demo.double meant?"),
+        (["rowmeans"], "no topic or task 'rowmeans' here. Is demo.row_means meant?"),
         (["Demo"], "no topic or task 'Demo' here. Is demo meant?"),
         (["demo.afine"], "demo: no task 'afine'. Is demo.Affine meant?"),
         (["demo", "double", "Affine"], "name one topic, and one task of it at most"),

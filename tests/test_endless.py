@@ -51,6 +51,30 @@ def run_plain(course: Course, path: Path, *words: str) -> "subprocess.CompletedP
     )
 
 
+REPORTS_SLOWLY = """
+import time, pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call):
+    time.sleep(0.5 if call.when == "call" else 0)
+"""
+
+
+def test_a_limit_that_ends_while_pytest_makes_the_report_strikes_nobody(quick_kit, tmp_path):
+    path, busy = tmp_path / "demo.py", quick_kit.root / "graders" / "conftest.py"
+    late = (
+        "def row_means(table):\n    import time\n    time.sleep(0.8)\n    raise ValueError('late')"
+    )
+    path.write_text(answers(row_means=late), encoding="utf-8")
+    busy.write_text(REPORTS_SLOWLY, encoding="utf-8")
+    try:
+        result = grade_apart(quick_kit, "demo", path, workdir=tmp_path).topic("demo")
+    finally:
+        busy.unlink()
+    assert "ValueError: late" in message(result, "one_mean_for_each_row")
+    assert earned(result) == {"double": 3, "row_means": 0, "Affine": 2}
+
+
 def test_plain_pytest_ends_and_names_the_check_that_nothing_stops(quick_kit, tmp_path):
     path = tmp_path / "demo.py"
     path.write_text(answers(row_means=SWALLOWS), encoding="utf-8")

@@ -28,6 +28,11 @@ MADE = {
 }
 
 
+def test_a_class_is_not_built_into_a_students_course(made):
+    with pytest.raises(GradusError, match="is a student's course"):
+        gradus("course", str(made.root))
+
+
 def files_in(folder):
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 

@@ -274,6 +274,15 @@ def test_restore_brings_work_back_and_can_be_undone(kit):
     assert listed[-1].endswith(f"gradus restore {oldest}")
 
 
+def test_restore_undoes_the_last_reset_also_of_what_was_kept_before(kit):
+    work = kit.exercise("demo").read_bytes()
+    gradus("reset", "demo.double")
+    gradus("restore", "demo")
+    gradus("reset", "demo")
+    gradus("restore", "demo")
+    assert kit.exercise("demo").read_bytes() == work
+
+
 def test_restore_of_a_notebook_and_of_an_unknown_name(kit):
     mine = solved_notebook(kit).read_text("utf-8")
     gradus("reset", "demo", "--notebook")

@@ -142,6 +142,12 @@ def test_the_kit_of_a_wheel_is_covered_in_every_folder_of_packages_that_is_shown
     assert seen["own"] == []
 
 
+def test_the_checkout_that_gradus_is_run_from_is_covered_for_a_course_elsewhere(tmp_path):
+    """Its folder is one that Python imports from, and so would be shown."""
+    (tmp_path / "course.toml").write_text('topics = ["demo"]\n', "utf-8")
+    assert ROOT in hidden_from_submissions(tmp_path)
+
+
 def test_a_kit_in_a_system_folder_is_covered_and_its_data_is_not():
     steps = views([Path("/usr")], [Path("/usr/share/doc")], [Path("/usr/share")]).steps
     assert [(str(path), state) for path, state in steps if "/usr" in str(path)] == [

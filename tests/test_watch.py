@@ -1,15 +1,22 @@
 """`gradus watch` in a real terminal: a save is graded, keys work, a loop is ended, nothing is left behind."""
 
+import queue
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
 import nbformat
 import psutil
 import pytest
+import watchfiles
 
+from gradus.cli.watch import where_to_begin
+from gradus.course import load_course
 from gradus.student.outcome import Line
+from gradus.student.watch.saves import saves
 from gradus.student.watch.screen import render
 from tests.kits import answers, code_cells, notebook, write_kit
 from tests.terminal import NEEDS_TMUX, PATIENCE, Terminal
@@ -82,6 +89,32 @@ def test_a_save_is_graded_and_a_loop_is_ended_in_the_same_process(kit):
 
 
 @NEEDS_TMUX
+def test_a_misspelled_name_is_told(kit):
+    save(kit, answers())
+    with watching(kit, "demo.row_means") as terminal:
+        terminal.sees("demo.row_means is done.")
+        save(kit, answers(double="def dubble(x): return 2 * x"))
+        terminal.sees("gradus watch   demo.double", "dubble", WAITS)
+        save(kit, answers())
+        terminal.sees("demo.double is done.", WAITS)
+
+
+@pytest.mark.parametrize("begun", ["", "second"])
+def test_it_begins_with_what_is_begun_or_comes_first(tmp_path, begun):
+    course = write_kit(tmp_path / "kit")
+    for room, name in (("solutions", "{}.py"), ("graders", "test_{}.py"), ("exercises", "{}.py")):
+        folder = course.root / room
+        for topic in ("first", "second", "third"):
+            shutil.copy(folder / name.format("demo"), folder / name.format(topic))
+    (course.root / "course.toml").write_text('topics = ["first", "second", "third"]\n', "utf-8")
+    course = load_course(course.root)
+    if begun:
+        course.exercise(begun).write_text(answers(double=SQUARED), encoding="utf-8")
+        course.exercise("third").touch()
+    assert where_to_begin(course) == (begun or "first")
+
+
+@NEEDS_TMUX
 def test_keys(kit):
     save(kit, answers(double=SQUARED, row_means="def row_means(table): return table.mean()"))
     with watching(kit, "demo.double") as terminal:
@@ -118,6 +151,103 @@ def test_what_a_save_has_changed_is_shown(kit):
         terminal.sees("gradus watch   demo.double", "double gives two times every number.", WAITS)
         save(kit, answers(double=helper.replace("x / 2", "x * 2")))
         terminal.sees("demo.double is done.", WAITS)
+
+
+@NEEDS_TMUX
+def test_a_process_that_was_stopped_goes_on(kit):
+    save(kit, answers(double=SQUARED))
+    with watching(kit, "demo.double") as terminal:
+        terminal.press("C-z")
+        terminal.sees(last="ready$")
+        terminal.type("fg")
+        terminal.press("Enter")
+        terminal.sees("gradus watch   demo.double", WAITS)
+        terminal.type("h")
+        terminal.sees("1 of 2: Doubling is a multiplication.")
+
+
+@NEEDS_TMUX
+def test_a_notebook_that_an_editor_saves_by_itself_takes_nobody_away(kit):
+    path = kit.exercise("demo").with_suffix(".ipynb")
+    save(kit, answers(double=SQUARED))
+    with watching(kit, "demo.double") as terminal:
+        path.write_text(
+            path.read_text("utf-8").replace('"nbformat_minor": 5', '"nbformat_minor":  5')
+        )
+        save(kit, answers())
+        terminal.sees("demo.double is done.", "demo.py", WAITS)
+
+
+@NEEDS_TMUX
+def test_a_topic_without_files_and_a_file_that_cannot_be_read_stop_nothing(kit):
+    (kit.root / "course.toml").write_text('topics = ["mine", "demo"]\n', encoding="utf-8")
+    save(kit, answers(double=SQUARED))
+    with watching(kit, "demo.row_means") as terminal:
+        terminal.sees("demo.row_means is done.")
+        kit.exercise("demo").write_bytes(b"# na\xefve\n" + answers().encode())
+        terminal.sees("UTF-8")
+        save(kit, answers(row_means="def row_means(table): return table"))
+        terminal.sees(
+            "gradus watch   demo.row_means", "row_means gives one mean for each row.", WAITS
+        )
+
+
+def heard(course, begin, act):
+    """The first files that `saves` tells of after something was done, in a thread."""
+    over, found = threading.Event(), queue.Queue()
+
+    def listen():
+        for saved in saves(course, over):
+            found.put(saved)
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        begin(found)
+        act()
+        return found.get(timeout=PATIENCE)
+    finally:
+        over.set()
+        thread.join()
+
+
+def until_heard(path):
+    """Write a file until it is told of: from now on one is listened to."""
+
+    def begin(found):
+        until = time.monotonic() + PATIENCE
+        while found.empty() and time.monotonic() < until:
+            path.write_text(str(time.monotonic()), encoding="utf-8")
+            time.sleep(0.3)
+        time.sleep(0.5)
+        while not found.empty():
+            found.get()
+
+    return begin
+
+
+def test_where_the_system_tells_of_no_changes_it_is_looked(kit, monkeypatch):
+    real = watchfiles.watch
+
+    def none_left(*places, force_polling=None, **words):
+        if not force_polling:
+            raise RuntimeError("Too many open files")
+        return real(*places, force_polling=True, **words)
+
+    monkeypatch.setattr(watchfiles, "watch", none_left)
+    path = kit.exercise("demo")
+    begin = until_heard(path.with_name("other.py"))
+    assert path in heard(kit, begin, lambda: path.write_text("x = 1\n", encoding="utf-8"))
+
+
+def test_a_folder_that_was_replaced_is_watched_anew(kit):
+    folder = kit.exercises
+
+    def replace():
+        folder.rename(kit.root / "before")
+        shutil.copytree(kit.root / "before", folder)
+
+    assert folder in heard(kit, until_heard(folder / "other.py"), replace)
 
 
 @NEEDS_TMUX

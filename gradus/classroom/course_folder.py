@@ -97,6 +97,10 @@ def build_course(
     folder = folder.resolve()
     if folder == course.root or folder in course.root.parents:
         raise GradusError(f"{folder}: is the kit or holds it. Choose a new folder for the course.")
+    if (folder / FILE).is_file():
+        raise GradusError(
+            f"{folder}: is a student's course (it has a {FILE}). Choose a new folder for the class."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     config = CONFIG.format(
         course_id=course_id,

@@ -1,5 +1,8 @@
 """The `gradus` command."""
 
+import io
+import sys
+
 import typer
 
 from gradus.cli import kit  # first: the order of the commands in the help
@@ -32,6 +35,11 @@ __all__ = [
 
 def main() -> None:
     """Run the command; errors that people are meant to read come without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # what a terminal or a file cannot hold is written out
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except SystemExit as ended:

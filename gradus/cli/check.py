@@ -1,6 +1,5 @@
 """`gradus check`: grade one's answers, and read the first thing to fix."""
 
-import os
 import sys
 from enum import Enum
 from pathlib import Path
@@ -84,7 +83,7 @@ def check(
     more += [" --isolated"] if isolated else []
     asked = Asked(
         tasks, everything, "".join(more), heard.printed, stopped=stopped,
-        file=_from_here(find_submission(where or course.exercises, topic)),
+        file=find_submission(where or course.exercises, topic),
     )  # fmt: skip
     out = console()
     for line in outcome(result, asked):
@@ -98,13 +97,6 @@ def check(
         raise typer.Exit(BROKEN)
     if not all(t.earned == t.possible and t.complete for t in chosen):
         raise typer.Exit(NOT_YET)
-
-
-def _from_here(path: Path) -> Path:
-    try:
-        return Path(os.path.relpath(path))
-    except ValueError:  # on another drive
-        return path
 
 
 class Heard:
@@ -134,7 +126,7 @@ class Heard:
 
     def say(self, words: str) -> None:
         """Show what is being done in place of what was shown before; nothing where there is no terminal."""
-        if self._output.isatty():
+        if self._output is not None and self._output.isatty():
             count = f" {len(self.lines)} cases done," if self.lines else ""
             text = f"{self._topic}:{count} {words}"[:78] if words else ""
             self._output.write(f"\r\x1b[K{text}")

@@ -99,4 +99,4 @@ def solution(
         return
     from rich.syntax import Syntax
 
-    out.print(Syntax(code, "python", theme="ansi_dark", background_color="default"))
+    out.print(Syntax(code, "python", theme="ansi_dark", background_color="default", word_wrap=True))

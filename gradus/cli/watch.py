@@ -23,7 +23,7 @@ def watch(
     ] = None,
 ) -> None:
     """Grade the task that has changed whenever a file of exercises/ is saved."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise GradusError("watch needs a terminal. Without one: gradus check TOPIC.TASK")
     try:
         from gradus.student.watch.watching import Show, Watching
@@ -32,7 +32,7 @@ def watch(
     from gradus.student.targets import find_target
 
     course = find_course()
-    topic, task = find_target(course, target) if target else (_first(course), None)
+    topic, task = find_target(course, target) if target else (where_to_begin(course), None)
     shown: dict[str, Show] = {
         "h": partial(_hints, course),
         "l": partial(_tasks, course),
@@ -66,12 +66,16 @@ def _solution(course: Course, topic: str, task: str) -> list[str]:
     return solution(course, topic, task).splitlines()
 
 
-def _first(course: Course) -> str:
-    """The topic whose exercise was saved last."""
-    forms = [
-        (path.stat().st_mtime, -number, topic)
-        for number, topic in enumerate(course.topics)
-        for path in (course.exercise(topic), course.exercise(topic).with_suffix(".ipynb"))
-        if path.exists()
-    ]
-    return max(forms)[2] if forms else course.topics[0]
+def where_to_begin(course: Course) -> str:
+    """The topic that one has begun and not finished; of several, the one whose file was saved last."""
+    from gradus.student.progress import State, progress
+
+    left = [topic for topic in progress(course) if topic.next_task is not None]
+    begun = [topic for topic in left if any(task.state is not State.OPEN for task in topic.tasks)]
+    if begun:
+        return max(begun, key=lambda topic: _saved(course, topic.topic.name)).topic.name
+    return left[0].topic.name if left else course.topics[0]
+
+
+def _saved(course: Course, topic: str) -> float:
+    return max((path.stat().st_mtime for path in course.forms(topic)), default=0.0)

@@ -19,7 +19,7 @@ from gradus.submission.time_limit import LoadTimeout
 
 WIDTH = 79
 FRAMES = 3
-NO_KEYBOARD = "a debugger is called here, and there is no keyboard: run this check with pytest"
+NO_KEYBOARD = "a debugger is called here, and there is no keyboard. With one: pytest -k {task}"
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def message_text(
     rows += [("again", again)]
     for label, text in rows:
         if text:
-            lines += _row(label, shortened(text))
+            told = text.format(task=check.task) if text == NO_KEYBOARD else shortened(text)
+            lines += _row(label, told)
     return safe("\n".join(lines))
 
 

@@ -45,6 +45,7 @@ from gradus.submission.raised import raised
 from gradus.submission.settings import settings_kept
 from gradus.submission.status import Status
 
+QUIT_BY_HAND = "Quitting debugger"  # what pytest raises for `q`
 _running: list[str] = []  # node ids of the checks that run in this process now
 
 
@@ -131,12 +132,14 @@ class GradingSession:
     def interrupts_charged(self, item: pytest.Item) -> Iterator[None]:
         """Make what pytest takes for the end of the run an error of the check, where a student raised it.
 
-        A KeyboardInterrupt is a person's, but in a supervised process: no keyboard reaches it.
+        A KeyboardInterrupt is a person's, as is `q` in a debugger, but in a supervised process: no keyboard
+        reaches it.
         """
         try:
             yield
         except (pytest.exit.Exception, KeyboardInterrupt) as error:
-            person = isinstance(error, KeyboardInterrupt) and not self.journal.kept
+            by_hand = isinstance(error, KeyboardInterrupt) or str(error) == QUIT_BY_HAND
+            person = by_hand and not self.journal.kept
             loaded = access_of(self._current[item.nodeid]).loaded
             if person or not raised(error, loaded.filenames).frames:
                 raise

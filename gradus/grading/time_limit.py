@@ -18,6 +18,7 @@ from gradus.grading.thread_limit import ThreadLimit, is_inside
 from gradus.submission.time_limit import (
     ENDLESS,
     SWALLOWED,
+    TICK,
     UNHEARD,
     Patience,
     Strikes,
@@ -75,8 +76,10 @@ def _signal_timer(
         __tracebackhide__ = True
         if watch is not None:
             watch.heard()
-        if strikes.given and not is_inside(frame, str(item.path)):
-            return  # the check has ended, and pytest is busy with its report
+        if not is_inside(frame, str(item.path)):  # pytest is busy, with its report perhaps
+            if not strikes.given:
+                signal.setitimer(signal.ITIMER_REAL, TICK)
+            return
         if patience.waits(frame):
             return
         if _left_alone(settings):

@@ -1,12 +1,14 @@
 """What `gradus check` and `gradus watch` say of a grade: the points, and the first thing to fix, whole."""
 
+import contextlib
+import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradus.grading.report import LABEL, NOT_TRIED, Case, CheckResult, TaskResult, TopicResult
-from gradus.shown import continued
+from gradus.shown import continued, safe
 from gradus.submission.status import Problem, Status
 
 WIDTH = 79
@@ -126,13 +128,18 @@ def _failures(
     tasks: Iterable[TaskResult], problems: Sequence[Problem]
 ) -> Iterator[tuple[CheckResult, Case]]:
     """Every check that is wrong, with the case that tells it, but those whose cause is told as a problem."""
-    told = [problem.message.splitlines()[0] for problem in problems if problem.message]
+    told = [_flat(problem.message.splitlines()[0]) for problem in problems if problem.message]
     for task in tasks:
         for check in task.checks:
             if check.status not in (Status.PASSED, Status.TODO, Status.NOT_RUN):
                 case = next(case for case in check.cases if case.status is check.status)
-                if not any(text in case.message for text in (*told, NOT_TRIED)):
+                if not any(text in _flat(case.message) for text in (*told, NOT_TRIED)):
                     yield check, case
+
+
+def _flat(text: str) -> str:
+    """A text without the line breaks of its columns."""
+    return " ".join(text.split())
 
 
 def _message(check: CheckResult, case: Case, asked: Asked) -> Iterator[Line]:
@@ -176,7 +183,7 @@ def _what_next(
         return
     fine = (Status.TODO, Status.NOT_RUN, Status.PASSED)
     if any(task.status not in fine for task in tasks) or asked.stopped:
-        if not failures:  # all of them come from what could not be loaded
+        if not failures and result.problems:  # all of them come from what could not be loaded
             yield Line(f"Fix this first, then: gradus check {name}{asked.more}")
         return
     todo = next((task for task in tasks if task.status is Status.TODO), None)
@@ -190,7 +197,9 @@ def _place(task: str, file: Path | None) -> str:
     """Where a module still says `TODO: task`: `  exercises/cnn.py:12`."""
     if file is None or file.suffix != ".py" or not file.is_file():
         return ""
+    with contextlib.suppress(ValueError):  # on another drive
+        file = Path(os.path.relpath(file))
     for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), start=1):
         if f'"TODO: {task}"' in line:
-            return f"   {file}:{number}"
+            return safe(f"   {file}:{number}")
     return ""

@@ -89,6 +89,13 @@ def _topic_of_file(course: Course, word: str) -> str:
 
 
 def _near(word: str, known: Sequence[str]) -> str | None:
+    same = [name for name in known if _plain(name) == _plain(word)]
+    if same:
+        return min(same, key=lambda name: name.lower() != name)  # a function rather than a class
     by_lower = {name.lower(): name for name in reversed(known)}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return by_lower[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()

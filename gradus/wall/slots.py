@@ -54,6 +54,9 @@ def _installed_kits() -> Iterator[Path]:
     for folder in (*folders, *import_folders(), *([own] if own is not None else [])):
         if (folder / "gradus" / "kit" / "course.toml").is_file():
             yield folder / "gradus" / "kit"
+    for folder in dict.fromkeys([PACKAGE.parent, *import_folders()]):
+        if (folder / "course.toml").is_file():  # a checkout that gradus is run from
+            yield folder
 
 
 def _places() -> Iterator[tuple[Path, int]]:

@@ -18,28 +18,33 @@ _TABLE = re.compile(r"^\[(\w+)\.")
 _READ_ME = """\
 # PyTorch exercises
 
-Every topic is a file in `exercises/`: Python (`{first}.py`), and the same as a notebook (`{first}.ipynb`).
-Take the one that you like. Open it, read, and replace each line `raise NotImplementedError("TODO: ...")` by
-your answer.
+Every topic is a file in `exercises/`: Python (`{first}.py`), and the same as a
+notebook (`{first}.ipynb`). Take the one that you like. Open it, read, and
+replace each line `raise NotImplementedError("TODO: ...")` by your answer.
 
 ```
-gradus watch                 grades what you have changed, each time you save
-gradus                       your progress, and what comes next;  gradus list  every task
-gradus check {first:15} grade a topic;  gradus check TASK  grades one task
-gradus hint TASK             one more hint each time
-gradus reset {first:15} start a topic again; your work is kept as a backup
-gradus update                bring what a newer kit has; your work stays as it is
-gradus doctor                what is wrong with the setup, and the command that fixes it
-gradus --help                all commands
+gradus watch           grades what you have changed, each time you save
+gradus                 your progress, and what comes next
+gradus list            every task: points, minutes, difficulty
+gradus check TASK      grades one task, or a topic
+gradus hint TASK       one more hint each time
+gradus solution TASK   the solution, after full marks
+gradus reset TASK      start a task or a topic again; your work is kept
+gradus restore         undo that
+gradus update          bring what a newer kit has; your work stays as it is
+gradus doctor          what is wrong with the setup, and how to fix it
+gradus --help          all commands
 ```
 
-In a notebook, the cells `check("TASK")` grade what you have written above them. `pytest` alone grades
-everything, and its `-k`, `-x` and `--pdb` work as ever.
+In a notebook, the cells `check("TASK")` grade what you have written above
+them. `pytest` alone grades everything, `pytest -k TASK` one task, and its
+`-x` and `--pdb` work as ever.
 
 Topics: {topics}.
 
-`graders/` holds the checks, `datasets/` the data; leave both as they are. What gradus remembers (progress,
-hints that you have seen, backups) is in the folder `.gradus`.
+`graders/` holds the checks, `datasets/` the data; leave both as they are. What
+gradus remembers (progress, hints that you have seen, backups) is in the folder
+`.gradus`.
 """
 
 

@@ -10,19 +10,21 @@ KEY_SECONDS = 0.1  # between two looks whether keys are still wanted
 
 
 @contextlib.contextmanager
-def keys(hear: Callable[[str], object]) -> Iterator[None]:
+def keys(hear: Callable[[str], object]) -> Iterator[Callable[[], None]]:
     """Call `hear` in a thread with each key that is pressed inside the block.
 
-    Behind it the terminal is as it was.
+    Gives a function that sets the terminal so again, should somebody have changed it. Behind the block the
+    terminal is as it was.
     """
     over = threading.Event()
     with contextlib.ExitStack() as stack:
+        again: Callable[[], None] = lambda: None  # noqa: E731
         if sys.platform != "win32":
-            stack.enter_context(_single_keys(sys.stdin.fileno()))
+            again = stack.enter_context(_single_keys(sys.stdin.fileno()))
         reader = threading.Thread(target=_read, args=(hear, over), name="gradus-keys", daemon=True)
         reader.start()
         try:
-            yield
+            yield again
         finally:
             over.set()
             reader.join(1.0)
@@ -43,11 +45,11 @@ else:
     import tty
 
     @contextlib.contextmanager
-    def _single_keys(terminal: int) -> Iterator[None]:
+    def _single_keys(terminal: int) -> Iterator[Callable[[], None]]:
         before = termios.tcgetattr(terminal)
         tty.setcbreak(terminal)
         try:
-            yield
+            yield lambda: tty.setcbreak(terminal)
         finally:
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 

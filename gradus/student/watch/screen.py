@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gradus.student.outcome import Line
 
-CLEAR = "\x1b[2J\x1b[3J\x1b[H"
+CLEAR = "\x1b[2J\x1b[H"
 KEYS = "[h]int  [n]ext  [l]ist  [s]olution  [a]ll messages  [r]un again  [q]uit"
 
 
@@ -32,7 +32,11 @@ def render(title: str, body: Sequence[Line], status: str, columns: int, rows: in
         left = len(shown) - room + 1
         shown = [
             *shown[: room - 1],
-            _cut(f"... {left} more lines: make the window taller", "dim", console.width),
+            _cut(
+                f"... {left} more lines: make the window taller, or gradus check --all",
+                "dim",
+                console.width,
+            ),
         ]
     with console.capture() as captured:
         console.print(_cut(title, "bold", console.width))

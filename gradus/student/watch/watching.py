@@ -9,21 +9,20 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-import watchfiles
-
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.grading.grader_file import tasks_in
+from gradus.grading.grader_file import read_checks, tasks_in
 from gradus.grading.remembered.memory import TaskCode
 from gradus.grading.remembered.task_code import codes_in_file
 from gradus.grading.report import TaskResult
+from gradus.shown import safe
 from gradus.student.outcome import Asked, Line, outcome
 from gradus.student.watch.grading import Grading
 from gradus.student.watch.keys import keys
+from gradus.student.watch.saves import saves
 from gradus.student.watch.screen import draw
 from gradus.submission.status import Status
 
-DEBOUNCE, STEP = 50, 10  # milliseconds: editors write a file in several steps
 LOOK = 0.5  # seconds between two looks at the clock
 QUIT = ("q", "Q", "\x03", "\x04")
 Event = tuple[str, Any]
@@ -50,6 +49,7 @@ class Watching:
         self._file = (*course.forms(topic), course.exercise(topic))[0]
         self._known: dict[Path, dict[str, TaskCode]] = {}  # what the files held when looked at last
         self._body: list[Line] = []
+        self._keys: Callable[[], None] = lambda: None
 
     def run(self) -> None:
         """Watch until q or Ctrl+C."""
@@ -60,12 +60,15 @@ class Watching:
         with ExitStack() as stack:
             stack.callback(over.set)
             stack.callback(self._grading.close)
-            stack.enter_context(keys(lambda key: self._events.put(("key", key))))
+            self._keys = stack.enter_context(keys(lambda key: self._events.put(("key", key))))
             for name in ("SIGTERM", "SIGHUP"):
                 if hasattr(signal, name):
                     signal.signal(getattr(signal, name), _leave)
-            if hasattr(signal, "SIGWINCH"):
-                signal.signal(signal.SIGWINCH, lambda *_: self._events.put(("resized", None)))
+            for name in ("SIGWINCH", "SIGCONT"):
+                if hasattr(signal, name):
+                    signal.signal(
+                        getattr(signal, name), lambda *_: self._events.put(("look", None))
+                    )
             threading.Thread(
                 target=self._watch, args=(over,), name="gradus-files", daemon=True
             ).start()
@@ -75,15 +78,17 @@ class Watching:
                     pass
 
     def _codes(self, topic: str, path: Path) -> dict[str, TaskCode]:
-        return codes_in_file(path, tasks_in(self._course.grader(topic)))
+        return codes_in_file(path, self._tasks(topic))
+
+    def _tasks(self, topic: str) -> list[str]:
+        """The tasks of a topic; none where its grader cannot be read, which is told when it is graded."""
+        with suppress(GradusError):
+            return list(tasks_in(self._course.grader(topic)))
+        return []
 
     def _watch(self, over: threading.Event) -> None:
-        kit = [self._course.root / name for name in ("graders", "datasets")]
-        places = [place for place in (self._course.exercises, *kit) if place.is_dir()]
-        for changes in watchfiles.watch(
-            *places, debounce=DEBOUNCE, step=STEP, stop_event=over, raise_interrupt=False
-        ):
-            self._events.put(("saved", {Path(path) for _, path in changes}))
+        for saved in saves(self._course, over):
+            self._events.put(("saved", saved))
 
     def _handle(self) -> bool:
         """Wait for one event, and act on it; False when one is to leave."""
@@ -99,6 +104,8 @@ class Watching:
             self._saved(value)
         elif kind == "said" and self._grading.take(*value):
             self._show_result()
+        elif kind == "look":
+            self._keys()  # a shell that stopped this process has taken the terminal back
         self._draw()
         return True
 
@@ -110,19 +117,27 @@ class Watching:
 
     def _saved(self, paths: set[Path]) -> None:
         forms = {path: topic for topic in self._course.topics for path in self._course.forms(topic)}
-        saved = [path for path in paths if path in forms]
+        saved = [path for path in forms if path in paths or path.parent in paths]
         if not saved:
-            if any(path.suffix in (".py", ".toml") for path in paths):
+            if self._file in paths and not self._file.exists():
+                self._body = [Line(f"{self._file.name} is gone.", "yellow")]
+            elif any(path.suffix in (".py", ".toml") for path in paths):
+                read_checks.cache_clear()
                 self._grading.close()  # a grader, a data set or a module of the student's own
                 self._ask()
             return
         path = max(saved, key=lambda path: path.stat().st_mtime)
         topic = forms[path]
         before, now = self._known.get(path, {}), self._codes(topic, path)
-        self._known[path] = now
-        changed = [task for task in now if now[task] != before.get(task)]
-        if (topic, path) != (self._topic, self._file) or changed:
-            self._task = changed[0] if changed else None
+        self._known[path] = now or before  # what cannot be read now was not changed as a whole
+        names = {**now, **before} if now else {}  # a task whose name is gone was misspelled
+        changed = [task for task in names if now.get(task) != before.get(task)]
+        if path != self._file and not changed:
+            return  # an editor that saves by itself, or only the output of a notebook
+        if topic != self._topic:
+            self._body = []
+        if changed:
+            self._task = changed[0]
         self._topic, self._file = topic, path
         self._ask(changed)
 
@@ -145,7 +160,7 @@ class Watching:
 
     def _next(self) -> None:
         """Go on to the next task behind this one that is not done, or to the next topic."""
-        names = list(tasks_in(self._course.grader(self._topic)))
+        names = self._tasks(self._topic)
         place = names.index(self._task) + 1 if self._task in names else 0
         result = self._grading.result
         known = result.tasks if result is not None and result.name == self._topic else ()
@@ -173,7 +188,7 @@ class Watching:
             self._task = left[0]
         about = Asked(
             [self._task] if self._task else [], everything, printed=grading.printed,
-            file=_from_root(self._course, self._file), how_all="a shows all",
+            file=self._file, how_all="a shows all",
         )  # fmt: skip
         self._body = outcome(result, about)
         if self._task is not None and _is_done(result.task(self._task)):
@@ -192,11 +207,7 @@ class Watching:
             status = "not graded; waiting for a file to be saved"
         else:
             status = f"graded in {grading.took:.2f} s; waiting for a file to be saved"
-        draw(f"gradus watch   {what}   {self._file.name}", self._body, status)
-
-
-def _from_root(course: Course, path: Path) -> Path:
-    return path.relative_to(course.root) if path.is_relative_to(course.root) else path
+        draw(safe(f"gradus watch   {what}   {self._file.name}"), self._body, status)
 
 
 def _is_done(task: TaskResult) -> bool:

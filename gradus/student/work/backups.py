@@ -106,11 +106,11 @@ def file_of(course: Course, topic: str, form: str) -> Path:
 
 
 def _keep(course: Course, topic: str, path: Path, content: bytes) -> Path:
-    """A copy of a file's content: one that is there already, or a new one."""
-    for backup in backups(course, topic):
-        if backup.form == path.suffix and backup.path.read_bytes() == content:
-            return backup.path
+    """A copy of a file's content, the newest one: a copy that is there already gets a new time."""
     now = datetime.datetime.now().strftime(_STAMP)
     kept = course.state / "backups" / f"{topic}-{now}{path.suffix}"
+    for backup in backups(course, topic):
+        if backup.form == path.suffix and backup.path.read_bytes() == content:
+            return backup.path.rename(kept)
     write_whole(kept, content)
     return kept
