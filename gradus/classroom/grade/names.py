@@ -63,8 +63,10 @@ class OfTopic:
     rest: str
 
 
-def topic_in(stem: str, topics: Sequence[str]) -> OfTopic | None:
+def topic_in(stem: str, topics: Sequence[str], asked: Sequence[str] = ()) -> OfTopic | None:
     """The one topic that a file's or a folder's name without its ending names; None: none, or several.
+
+    Of several it is the one that is asked for: `gan_tensors` may be what a student called Gan handed in.
 
     Words are compared, so `cnn` is not in `cnns`; capital letters and the signs between words do not count.
     """
@@ -78,7 +80,7 @@ def topic_in(stem: str, topics: Sequence[str]) -> OfTopic | None:
         return None
     _, topic, match = max(found, key=lambda one: one[0])
     if any(m.start() < match.start() or m.end() > match.end() for _, _, m in found):
-        return None  # it names another one beside it
+        return topic_in(stem, asked) if asked else None
     before = stem[: match.start()].strip(_EDGES)
     after = _COPY.sub("", stem[match.end() :]).strip(_EDGES)
     return OfTopic(topic, "_".join(part for part in (before, after) if part))

@@ -41,7 +41,9 @@ class Owned:
     hint: str | None = None  # the topic that a folder around it names
 
 
-def owned(place: Path, found: Sequence[Found], topics: Sequence[str]) -> list[Owned]:
+def owned(
+    place: Path, found: Sequence[Found], topics: Sequence[str], asked: Sequence[str]
+) -> list[Owned]:
     """Whose each file and each outermost folder of a place is.
 
     A student is called as the system calls them: `smithjane_12345` is Canvas's name and number (the column ID
@@ -50,22 +52,28 @@ def owned(place: Path, found: Sequence[Found], topics: Sequence[str]) -> list[Ow
     topic: `alice` of `alice_tensors.py`. What lies directly in a place under the name of a topic is of who the
     place is named after.
     """
-    return _Place(place, found, topics).all()
+    return _Place(place, found, topics, asked).all()
 
 
 class _Place:
     """One place, and what is known of it as a whole."""
 
-    def __init__(self, place: Path, found: Sequence[Found], topics: Sequence[str]) -> None:
-        self._topics = topics
+    def __init__(
+        self, place: Path, found: Sequence[Found], topics: Sequence[str], asked: Sequence[str]
+    ) -> None:
+        self._topics, self._asked = topics, asked
         self._is_file = len(found) == 1 and found[0].path == place.resolve()
         around = place.resolve().parent if self._is_file else place.resolve()
-        self._name = around.stem if around.suffix.lower() == ZIP else around.name
+        self._name = _stem(around.name)
         self._inner = _within(found, topics)  # names as they count -> what lies there
         self._canvas = self._folders_of_canvas()
         self._blackboard = self._accounts()
         outermost = {names[0] for names, one in self._inner if one.is_folder}
         self._is_one_students = "exercises" in outermost or self._has_answers_in_it()
+        of_system = from_system(around.name) or from_canvas(around.name)
+        inside = [((around.name, *names), one) for names, one in self._inner]
+        if of_system is not None and not self._is_file and not _is_class(inside, topics):
+            self._name, self._is_one_students = of_system.who, True
 
     def all(self) -> list[Owned]:
         return [self._owned(names, one) for names, one in self._inner if self._counts(names, one)]
@@ -91,7 +99,7 @@ class _Place:
                 )
         if self._is_one_students:
             return Owned(one, self._name, names, hint=hint)
-        named = topic_in(Path(names[-1]).stem, self._topics)
+        named = topic_in(Path(names[-1]).stem, self._topics, self._asked)
         below = self._below_topics(names, named.topic if named is not None else None)
         if len(below) > 1 or one.is_folder:
             return Owned(one, _stem(below[0]), below[1:] or below, hint=hint)
@@ -181,21 +189,21 @@ def _within(found: Sequence[Found], topics: Sequence[str]) -> list[tuple[Names, 
         first = {names[0] for names, _ in inner}
         if SUBMITTED in first and (first & _OF_NBGRADER or len(first) == 1):
             inner = [(n, one) for n, one in inner if n[0] == SUBMITTED]
-        elif len(first) != 1 or not _is_class(inner, topics):
+        elif len(first) != 1 or from_system(*first) is not None or not _is_class(inner, topics):
             return inner
         inner = [(names[1:], one) for names, one in inner if len(names) > 1]
 
 
 def _is_class(inner: Sequence[tuple[Names, Found]], topics: Sequence[str]) -> bool:
     """Whether folders of the only folder hold answers to the same topic: they are students, and it is none."""
-    if from_system(inner[0][0][0]) is not None:
-        return False
     holders = defaultdict(set)
     for names, one in inner:
         named = topic_in(Path(names[-1]).stem, topics)
         if named is None or one.is_folder or not names[-1].lower().endswith(ANSWERS):
             continue
-        if len(names) == 2 and named.rest:  # alice_tensors.py
+        if len(names) == 2 and not named.rest:
+            return False  # what lies there is one student's
+        if len(names) == 2:  # alice_tensors.py
             holders[named.topic].add(named.rest)
         elif len(names) > 2 and names[1] != "exercises":
             holders[named.topic].add(names[1])

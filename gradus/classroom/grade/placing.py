@@ -10,7 +10,7 @@ from gradus.classroom.grade.choosing import Chosen, choose
 from gradus.classroom.grade.content import tasks_of, topic_by_content
 from gradus.classroom.grade.names import OfTopic, identifier, topic_in
 from gradus.classroom.grade.owners import Owned, owned
-from gradus.classroom.grade.walking import ANSWERS, Found, Unplaced, shown_path, walk
+from gradus.classroom.grade.walking import ANSWERS, ZIP, Found, Unplaced, shown_path, walk
 from gradus.course import Course
 from gradus.errors import GradusError
 from gradus.grading.grader_file import PREFIX
@@ -74,30 +74,31 @@ class _Placer:
 
     def look_into(self, one: Path, scratch: Path, of_several: bool) -> None:
         """Collect what is in one of the places that were given."""
-        name, found = shown_name(one.resolve().name), []
-        for item in walk(one, scratch):
+        name, found, said = one.resolve().name, [], len(self._unplaced)
+        is_zip = one.suffix.lower() == ZIP and one.is_file()
+        above = (name,) if is_zip or (of_several and one.is_dir()) else ()
+        for item in walk(one, scratch, above):
             if isinstance(item, Found):
                 found.append(item)
             else:
-                self._unplaced.append(replace(item, path=_below(name, item.path, of_several)))
-        if not any(not item.is_folder for item in found):
-            self._unplaced.append(
-                Unplaced(name, "holds no file that can be read. Is it the right one?")
-            )
-        for mine in owned(one, found, self._course.topics) if found else []:
+                self._unplaced.append(item)
+        if all(item.is_folder for item in found) and len(self._unplaced) == said:
+            why = "holds no file that can be read. Is it the right one?"
+            self._unplaced.append(Unplaced(shown_name(name), why))
+        for mine in owned(one, found, self._course.topics, self._asked) if found else []:
             if mine.found.path not in self._called:  # a place may lie in another
-                where = _below(name, shown_path(mine.found.names), of_several)
-                self._called[mine.found.path] = where
-                self._add(mine, where, name)
+                self._called[mine.found.path] = shown_path((*above, *mine.found.names))
+                self._add(mine, above)
 
-    def _add(self, mine: Owned, where: str, place_name: str) -> None:
-        named = self._named(mine)
+    def _add(self, mine: Owned, above: tuple[str, ...]) -> None:
+        where = self._called[mine.found.path]
         if not mine.found.is_folder and not _is_answer(mine) and mine.alone and not mine.of_system:
-            if named is not None or mine.known:
+            if self._named(mine) is not None or mine.known:
                 self._unplaced.append(Unplaced(where, "is no .py, .ipynb or .zip. Ask for one."))
             return  # such as a list of marks
         if not (mine.found.is_folder or mine.alone):
-            where = where.removesuffix(shown_path(mine.names)).rstrip(":/ ") or place_name
+            depth = len(mine.found.names) - len(mine.names)
+            where = shown_path((*above, *mine.found.names[:depth])) or mine.who
         self._where.setdefault(mine.who, where)
         self._by_student[mine.who].append(mine)
 
@@ -115,7 +116,7 @@ class _Placer:
                 folder = None if one.alone else one.found.path.parent
                 found.append(HandedIn(called[who], topic, one.found.path, folder, said))
             missing = [t for t in self._asked if t not in topics and (t in handed_in or not topics)]
-            if missing:
+            if missing and not self._is_explained(who):
                 self._unplaced.append(
                     Unplaced(self._where[who], self._missing(who, topics, missing))
                 )
@@ -158,8 +159,12 @@ class _Placer:
 
     def _named(self, one: Owned) -> OfTopic | None:
         """The topic in a file's name; where there are several, the one that is asked for."""
-        stem = Path(one.names[-1]).stem
-        return topic_in(stem, self._course.topics) or topic_in(stem, self._asked)
+        return topic_in(Path(one.names[-1]).stem, self._course.topics, self._asked)
+
+    def _is_explained(self, who: str) -> bool:
+        """Whether it was said why nothing of a student's can be read."""
+        is_empty = all(one.found.is_folder for one in self._by_student[who])
+        return is_empty and any(one.path == self._where[who] for one in self._unplaced)
 
     def _missing(self, who: str, topics: Sequence[str], missing: Sequence[str]) -> str:
         words = ", ".join(missing) if len(missing) <= _MOST_NAMED else "any topic that is asked for"
@@ -170,11 +175,6 @@ class _Placer:
             return f"{why} Ask for it."
         more = f" and {len(files) - len(names)} more" if len(files) > len(names) else ""
         return f"{why} There is {', '.join(names)}{more}. Rename the right one to {missing[0]}.ipynb or .py."
-
-
-def _below(name: str, path: str, of_several: bool) -> str:
-    """What a person calls a path below a place; with the place, where there are several."""
-    return f"{name}/{path}" if of_several and not path.startswith(name) else path
 
 
 def _is_answer(one: Owned) -> bool:
