@@ -152,8 +152,40 @@ def test_a_checkout_is_graded_by_its_exercises(tmp_path, placed):
 
 
 def test_a_kit_around_the_folder_changes_nothing(tmp_path, placed):
-    write(tmp_path, "course.toml", "solutions/tensors.py", "class/ann/tensors.py")
+    write(
+        tmp_path,
+        "course.toml",
+        "solutions/tensors.py",
+        "exercises/tensors.py",
+        "class/ann/tensors.py",
+    )
     assert students(placed()) == ["ann"]
+    write(tmp_path, "class/ben/tensors.py")
+    placing = placed(tmp_path)
+    assert students(placing) == ["ann", "ben"]
+    assert {one.folder.name for one in placing.found} == {"ann", "ben"}
+
+
+def test_nobody_gets_the_folder_of_all_students(tmp_path, placed):
+    write(tmp_path / "class", "tensors.ipynb", "ann/tensors.py", "ben/tensors.py")
+    folders = {one.student: one.folder and one.folder.name for one in placed().found}
+    assert folders == {"ann": "ann", "ben": "ben", "class": None}
+    write(tmp_path / "flat", "hw/tensors.ipynb", "hw/ann_tensors.py", "hw/ben_tensors.py")
+    for given in ("flat", "flat/hw"):
+        placing = placed(tmp_path / given)
+        assert {"ann", "ben"} < set(students(placing))
+        assert {one.folder for one in placing.found} == {None}
+
+
+def test_folders_called_after_a_topic_and_a_student_are_the_students(tmp_path, placed):
+    write(
+        tmp_path / "class",
+        "tensors-ann/exercises/tensors.py",
+        "tensors-ben/tensors.ipynb",
+        "cnn-ann/cnn.py",
+    )
+    found = [(who, topic) for who, topic, _ in answers(placed(topics=["tensors", "cnn"]))]
+    assert found == [("ann", "tensors"), ("ann", "cnn"), ("ben", "tensors")]
 
 
 def test_an_nbgrader_course_is_graded_by_what_was_submitted(tmp_path, placed):
@@ -315,6 +347,22 @@ def test_downloads_of_systems_are_read_packed_and_unpacked(tmp_path, placed, for
     assert all((one.folder is None) == (name != "moodle") for one in placing.found)
 
 
+def test_a_stray_file_in_a_download_changes_nothing(tmp_path, placed):
+    write(tmp_path / "class", *CANVAS, "make_marks.py", "marks.csv")
+    write(tmp_path / "class", "leeann_500_60000_report.pdf", "leeann_500_60001_tensors_text.html")
+    placing = placed()
+    assert sorted(students(placing)) == sorted(CANVAS.values())
+    assert sorted(reasons(placing)) == ["leeann_500", "make_marks.py"]
+    assert reasons(placing)["leeann_500"].endswith("Ask for the .ipynb or .py.")
+
+
+def test_text_typed_into_moodle_hides_no_file(tmp_path, placed):
+    write(tmp_path / "class", "Bo_2_assignsubmission_file_/tensors.py")
+    write(tmp_path / "class", "Bo_2_assignsubmission_onlinetext_/onlinetext.html")
+    placing = placed()
+    assert (students(placing), placing.unplaced) == (["Bo_2"], ())
+
+
 def test_the_latest_attempt_in_blackboard_counts(tmp_path, placed):
     start = "HW1_jsmith_attempt_2024-05-0"
     first, second = f"{start}1-10-00-00_tensors.ipynb", f"{start}2-09-00-00_tensors (1).ipynb"
@@ -373,7 +421,7 @@ def test_who_handed_in_nothing_is_said(tmp_path, placed):
     write(tmp_path / "class", "zoe/knitting.ipynb", "lee/tensors.py/x.txt", "uma_tensors.docx")
     why = reasons(placed(topics=["tensors", "cnn"]))
     assert why["ann"] == "no file for tensors, cnn was found. Ask for it."
-    assert "There is report.pdf. Rename the right one to tensors.ipynb or .py." in why["ben"]
+    assert "There is report.pdf. Ask for the .ipynb or .py." in why["ben"]
     assert why["kim"] == "no file for cnn was found. Ask for it."
     assert "There is knitting.ipynb" in why["zoe"]
     assert "There is x.txt" in why["lee"]

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gradus.shown import visible
 
@@ -14,7 +14,9 @@ _CANVAS = re.compile(
     re.DOTALL,
 )
 # The name, or `Participant`, behind a group's name and a hyphen, and the number of the grading worksheet.
-_MOODLE = re.compile(r"(?P<who>.+?_\d+)_assignsubmission_file(?:_(?P<rest>.*))?", re.DOTALL)
+_MOODLE = re.compile(
+    r"(?P<who>.+?_\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<rest>.*))?", re.DOTALL
+)
 _BLACKBOARD = re.compile(
     r"(?P<head>.+)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)", re.DOTALL
 )
@@ -43,6 +45,7 @@ def from_canvas(name: str) -> FromSystem | None:
     return FromSystem(found["anon"] or f"{found['who']}_{found['id']}", found["rest"])
 
 
+@lru_cache(maxsize=4096)
 def from_system(name: str) -> FromSystem | None:
     """Read a name of Moodle's or Blackboard's, which nobody gives by chance; None where it is another."""
     found = _BLACKBOARD.fullmatch(name)
@@ -63,7 +66,8 @@ class OfTopic:
     rest: str
 
 
-def topic_in(stem: str, topics: Sequence[str], asked: Sequence[str] = ()) -> OfTopic | None:
+@lru_cache(maxsize=4096)  # each name is asked for several times
+def topic_in(stem: str, topics: tuple[str, ...], asked: tuple[str, ...] = ()) -> OfTopic | None:
     """The one topic that a file's or a folder's name without its ending names; None: none, or several.
 
     Of several it is the one that is asked for: `gan_tensors` may be what a student called Gan handed in.
@@ -72,8 +76,7 @@ def topic_in(stem: str, topics: Sequence[str], asked: Sequence[str] = ()) -> OfT
     """
     found = []
     for topic in topics:
-        words = r"[-_ .]+".join(map(re.escape, topic.split("_")))
-        match = re.search(rf"(?<![^\W_]){words}(?![^\W_])", stem, re.IGNORECASE)
+        match = _pattern(topic).search(stem)
         if match:
             found.append((match.end() - match.start(), topic, match))
     if not found:
@@ -84,6 +87,12 @@ def topic_in(stem: str, topics: Sequence[str], asked: Sequence[str] = ()) -> OfT
     before = stem[: match.start()].strip(_EDGES)
     after = _COPY.sub("", stem[match.end() :]).strip(_EDGES)
     return OfTopic(topic, "_".join(part for part in (before, after) if part))
+
+
+@lru_cache(maxsize=256)
+def _pattern(topic: str) -> "re.Pattern[str]":
+    words = r"[-_ .]+".join(map(re.escape, topic.split("_")))
+    return re.compile(rf"(?<![^\W_]){words}(?![^\W_])", re.IGNORECASE)
 
 
 def without_copy_mark(stem: str) -> str:

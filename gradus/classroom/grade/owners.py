@@ -41,9 +41,7 @@ class Owned:
     hint: str | None = None  # the topic that a folder around it names
 
 
-def owned(
-    place: Path, found: Sequence[Found], topics: Sequence[str], asked: Sequence[str]
-) -> list[Owned]:
+def owned(place: Path, found: Sequence[Found], topics: Names, asked: Names) -> list[Owned]:
     """Whose each file and each outermost folder of a place is.
 
     A student is called as the system calls them: `smithjane_12345` is Canvas's name and number (the column ID
@@ -58,9 +56,7 @@ def owned(
 class _Place:
     """One place, and what is known of it as a whole."""
 
-    def __init__(
-        self, place: Path, found: Sequence[Found], topics: Sequence[str], asked: Sequence[str]
-    ) -> None:
+    def __init__(self, place: Path, found: Sequence[Found], topics: Names, asked: Names) -> None:
         self._topics, self._asked = topics, asked
         self._is_file = len(found) == 1 and found[0].path == place.resolve()
         around = place.resolve().parent if self._is_file else place.resolve()
@@ -70,6 +66,9 @@ class _Place:
         self._blackboard = self._accounts()
         outermost = {names[0] for names, one in self._inner if one.is_folder}
         self._is_one_students = "exercises" in outermost or self._has_answers_in_it()
+        named = [topic_in(_stem(name), topics, asked) for name in outermost]
+        # tensors-alice, cnn-bob, as GitHub Classroom calls them; one alone may be a student called like a topic
+        self._tells_topics = len(named) > 1 and all(one is not None and one.rest for one in named)
         of_system = from_system(around.name) or from_canvas(around.name)
         inside = [((around.name, *names), one) for names, one in self._inner]
         if of_system is not None and not self._is_file and not _is_class(inside, topics):
@@ -102,12 +101,14 @@ class _Place:
         named = topic_in(Path(names[-1]).stem, self._topics, self._asked)
         below = self._below_topics(names, named.topic if named is not None else None)
         if len(below) > 1 or one.is_folder:
-            return Owned(one, _stem(below[0]), below[1:] or below, hint=hint)
+            who = _stem(below[0])
+            folder = topic_in(who, self._topics, self._asked) if self._tells_topics else None
+            who = folder.rest if folder is not None else who
+            return Owned(one, who, below[1:] or below, hint=hint)
         if named is None:
             who = without_copy_mark(_stem(below[0]))
             return Owned(one, who, below, alone=True, known=self._is_file, hint=hint)
-        alone = self._is_file or bool(named.rest) or len(below) < len(names)
-        return Owned(one, named.rest or self._name, below, alone=alone, hint=hint)
+        return Owned(one, named.rest or self._name, below, alone=True, hint=hint)
 
     def _below_topics(self, names: Names, topic: str | None = None) -> Names:
         """Names without the folders of topics around them; a student may be called like another topic."""
@@ -123,21 +124,20 @@ class _Place:
         return found.topic if found is not None and not found.rest else None
 
     def _from_system(self, names: Names, at: int) -> FromSystem | None:
-        if names[:at] in self._canvas:
-            return from_canvas(names[at])
-        known = from_system(names[at])
+        known = from_canvas(names[at]) if names[:at] in self._canvas else None
+        known = known or from_system(names[at])
         if known is None or not known.head:
             return known
         who = self._blackboard[names[:at], known.head]
         return FromSystem(who, known.rest, known.attempt, known.head)
 
     def _folders_of_canvas(self) -> set[Names]:
-        """Folders in which all answers and zips have names of Canvas's."""
+        """Folders in which most answers and zips have names of Canvas's."""
         inside = defaultdict(list)
         for names, _ in self._inner:
             if names[-1].lower().endswith((*ANSWERS, ZIP)):
                 inside[names[:-1]].append(from_canvas(names[-1]) is not None)
-        return {folder for folder, are in inside.items() if all(are)}
+        return {folder for folder, are in inside.items() if 2 * sum(are) > len(are)}
 
     def _accounts(self) -> dict[tuple[Names, str], str]:
         """The account of each head of Blackboard's: by the note beside it; else what follows the last `_`.
@@ -168,43 +168,54 @@ class _Place:
         return accounts
 
     def _has_answers_in_it(self) -> bool:
-        """Whether a topic's file lies in the place itself, and no other folder holds one of that topic."""
+        """Whether a topic's file lies in the place itself, and nothing of that topic is anybody else's."""
         direct: set[str] = set()
         deeper: set[str] = set()
         for names, one in self._inner:
             topic = None if one.is_folder else self._answer(names[-1])
             if topic is not None:
                 (direct if len(names) == 1 else deeper).add(topic)
-        return bool(direct) and not direct & deeper and not self._is_file
+        beside = _is_class(
+            [((self._name, *names), one) for names, one in self._inner], self._topics
+        )
+        return bool(direct) and not direct & deeper and not self._is_file and not beside
 
     def _answer(self, name: str) -> str | None:
         """The topic that a file is an answer to by its whole name."""
         return self._topic(Path(name).stem) if name.lower().endswith(ANSWERS) else None
 
 
-def _within(found: Sequence[Found], topics: Sequence[str]) -> list[tuple[Names, Found]]:
+def _within(found: Sequence[Found], topics: Names) -> list[tuple[Names, Found]]:
     """Names below the folder that holds a class: nbgrader's submitted/, or the only folder that there is."""
     inner = [(one.names, one) for one in found]
     while True:
         first = {names[0] for names, _ in inner}
         if SUBMITTED in first and (first & _OF_NBGRADER or len(first) == 1):
             inner = [(n, one) for n, one in inner if n[0] == SUBMITTED]
+        elif "exercises" in first and len(of_class := _classes(inner, topics)) == 1:
+            inner = [(n, one) for n, one in inner if n[0] in of_class]  # it lies in a kit
         elif len(first) != 1 or from_system(*first) is not None or not _is_class(inner, topics):
             return inner
         inner = [(names[1:], one) for names, one in inner if len(names) > 1]
 
 
-def _is_class(inner: Sequence[tuple[Names, Found]], topics: Sequence[str]) -> bool:
+def _classes(inner: Sequence[tuple[Names, Found]], topics: Names) -> set[str]:
+    """The outermost folders that hold the folders of students."""
+    inside = defaultdict(list)
+    for names, one in inner:
+        inside[names[0]].append((names, one))
+    return {name for name, of in inside.items() if name != "exercises" and _is_class(of, topics)}
+
+
+def _is_class(inner: Sequence[tuple[Names, Found]], topics: Names) -> bool:
     """Whether folders of the only folder hold answers to the same topic: they are students, and it is none."""
     holders = defaultdict(set)
     for names, one in inner:
         named = topic_in(Path(names[-1]).stem, topics)
         if named is None or one.is_folder or not names[-1].lower().endswith(ANSWERS):
             continue
-        if len(names) == 2 and not named.rest:
-            return False  # what lies there is one student's
         if len(names) == 2:  # alice_tensors.py
-            holders[named.topic].add(named.rest)
+            holders[named.topic].update({named.rest} - {"", "test"})
         elif len(names) > 2 and names[1] != "exercises":
             holders[named.topic].add(names[1])
     return any(len(folders) > 1 for folders in holders.values())

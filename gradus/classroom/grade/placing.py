@@ -53,7 +53,7 @@ def place(places: Sequence[Path], course: Course, topics: Sequence[str], scratch
         GradusError: If there is no such place or no such topic, or the disk is full.
     """
     asked = {course.require(topic) for topic in topics} or set(course.topics)
-    placer = _Placer(course, [topic for topic in course.topics if topic in asked])
+    placer = _Placer(course, tuple(topic for topic in course.topics if topic in asked))
     for one in places:
         if not one.exists():
             raise GradusError(f"{one}: there is no such file or folder. Is the name right?")
@@ -65,7 +65,7 @@ def place(places: Sequence[Path], course: Course, topics: Sequence[str], scratch
 class _Placer:
     """Collects what belongs to whom, and then decides."""
 
-    def __init__(self, course: Course, asked: Sequence[str]) -> None:
+    def __init__(self, course: Course, asked: tuple[str, ...]) -> None:
         self._course, self._asked = course, asked
         self._by_student: dict[str, list[Owned]] = defaultdict(list)
         self._where: dict[str, str] = {}  # student -> what a person calls the place of their files
@@ -96,7 +96,9 @@ class _Placer:
             if self._named(mine) is not None or mine.known:
                 self._unplaced.append(Unplaced(where, "is no .py, .ipynb or .zip. Ask for one."))
             return  # such as a list of marks
-        if not (mine.found.is_folder or mine.alone):
+        if mine.alone and mine.known:
+            where = mine.who
+        elif not (mine.found.is_folder or mine.alone):
             depth = len(mine.found.names) - len(mine.names)
             where = shown_path((*above, *mine.found.names[:depth])) or mine.who
         self._where.setdefault(mine.who, where)
@@ -174,7 +176,13 @@ class _Placer:
         if not names or topics:
             return f"{why} Ask for it."
         more = f" and {len(files) - len(names)} more" if len(files) > len(names) else ""
-        return f"{why} There is {', '.join(names)}{more}. Rename the right one to {missing[0]}.ipynb or .py."
+        answers = any(_is_answer(one) for one in files)
+        remedy = (
+            f"Rename the right one to {missing[0]}.ipynb or .py"
+            if answers
+            else "Ask for the .ipynb or .py"
+        )
+        return f"{why} There is {', '.join(names)}{more}. {remedy}."
 
 
 def _is_answer(one: Owned) -> bool:
