@@ -171,8 +171,8 @@ def test_nobody_gets_the_folder_of_all_students(tmp_path, placed):
     folders = {one.student: one.folder and one.folder.name for one in placed().found}
     assert folders == {"ann": "ann", "ben": "ben", "class": None}
     write(tmp_path / "flat", "hw/tensors.ipynb", "hw/ann_tensors.py", "hw/ben_tensors.py")
-    for given in ("flat", "flat/hw"):
-        placing = placed(tmp_path / given)
+    for name in ("flat", "flat/hw"):
+        placing = placed(tmp_path / name)
         assert {"ann", "ben"} < set(students(placing))
         assert {one.folder for one in placing.found} == {None}
 
@@ -296,6 +296,18 @@ def test_several_places_may_be_given_and_the_same_student_counts_once(tmp_path, 
         placing.found[0].said == "two/ann/tensors.py was taken (saved last), not one/ann/tensors.py"
     )
     assert list(reasons(placing)) == ["two/eve"]
+
+
+def test_the_folder_or_the_zip_of_each_student_may_be_given(tmp_path, placed):
+    write(
+        tmp_path, "ann/hw1/tensors.py", "ben/hw1/tensors.py", "eve/hw1/tensors.py", "eve/hw2/cnn.py"
+    )
+    zipped(tmp_path / "kim.zip", "hw1/tensors.py")
+    zipped(tmp_path / "leeann_12345_67890_work.zip", "hw1/tensors.py")
+    places = [
+        tmp_path / name for name in ("ann", "ben", "eve", "kim.zip", "leeann_12345_67890_work.zip")
+    ]
+    assert students(placed(*places)) == ["ann", "ben", "eve", "kim", "leeann_12345"]
 
 
 # Downloads of learning management systems

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradus.classroom.grade.layouts import Names, is_class, is_one_students, stem_of, within
 from gradus.classroom.grade.names import (
     FromSystem,
     from_canvas,
@@ -15,12 +16,8 @@ from gradus.classroom.grade.names import (
 )
 from gradus.classroom.grade.walking import ANSWERS, ZIP, Found
 
-_OF_NBGRADER = {"gradebook.db", "nbgrader_config.py", "release", "source"}
-SUBMITTED = "submitted"
 _IN_BRACKETS = re.compile(r"\(([^()\n]+)\)\s*$")
 _LONGEST_NOTE = 2000  # bytes
-
-Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,9 @@ class Owned:
     hint: str | None = None  # the topic that a folder around it names
 
 
-def owned(place: Path, found: Sequence[Found], topics: Names, asked: Names) -> list[Owned]:
+def owned(
+    place: Path, found: Sequence[Found], topics: Names, asked: Names, of_several: bool = False
+) -> list[Owned]:
     """Whose each file and each outermost folder of a place is.
 
     A student is called as the system calls them: `smithjane_12345` is Canvas's name and number (the column ID
@@ -49,29 +48,45 @@ def owned(place: Path, found: Sequence[Found], topics: Names, asked: Names) -> l
     account in Blackboard. Elsewhere it is the outermost folder or zip, or what a file's name says besides the
     topic: `alice` of `alice_tensors.py`. What lies directly in a place under the name of a topic is of who the
     place is named after.
+
+    Args:
+        place: A folder, a zip or a file.
+        found: What was found in it, one thing at least.
+        topics: Of the course.
+        asked: Those that are asked for.
+        of_several: Whether other places were given too: `class/*` gives the folder of each student.
     """
-    return _Place(place, found, topics, asked).all()
+    return _Place(place, found, topics, asked, of_several).all()
 
 
 class _Place:
     """One place, and what is known of it as a whole."""
 
-    def __init__(self, place: Path, found: Sequence[Found], topics: Names, asked: Names) -> None:
+    def __init__(
+        self,
+        place: Path,
+        found: Sequence[Found],
+        topics: Names,
+        asked: Names,
+        of_several: bool = False,
+    ) -> None:
         self._topics, self._asked = topics, asked
         self._is_file = len(found) == 1 and found[0].path == place.resolve()
         around = place.resolve().parent if self._is_file else place.resolve()
-        self._name = _stem(around.name)
-        self._inner = _within(found, topics)  # names as they count -> what lies there
+        self._name = stem_of(around.name)
+        self._inner = within(found, topics)  # names as they count -> what lies there
         self._canvas = self._folders_of_canvas()
         self._blackboard = self._accounts()
         outermost = {names[0] for names, one in self._inner if one.is_folder}
         self._is_one_students = "exercises" in outermost or self._has_answers_in_it()
-        named = [topic_in(_stem(name), topics, asked) for name in outermost]
+        named = [topic_in(stem_of(name), topics, asked) for name in outermost]
         # tensors-alice, cnn-bob, as GitHub Classroom calls them; one alone may be a student called like a topic
         self._tells_topics = len(named) > 1 and all(one is not None and one.rest for one in named)
         of_system = from_system(around.name) or from_canvas(around.name)
         inside = [((around.name, *names), one) for names, one in self._inner]
-        if of_system is not None and not self._is_file and not _is_class(inside, topics):
+        if of_several and not self._is_file and is_one_students(self._inner, topics):
+            self._is_one_students = True
+        if of_system is not None and not self._is_file and not is_class(inside, topics):
             self._name, self._is_one_students = of_system.who, True
 
     def all(self) -> list[Owned]:
@@ -86,7 +101,7 @@ class _Place:
         return of_system or (outermost and not self._is_one_students)
 
     def _owned(self, names: Names, one: Found) -> Owned:
-        hints = [self._topic(_stem(name)) for name in names[:-1]]
+        hints = [self._topic(stem_of(name)) for name in names[:-1]]
         hint = next((topic for topic in reversed(hints) if topic is not None), None)
         for at in range(len(names)):
             known = self._from_system(names, at)
@@ -101,12 +116,12 @@ class _Place:
         named = topic_in(Path(names[-1]).stem, self._topics, self._asked)
         below = self._below_topics(names, named.topic if named is not None else None)
         if len(below) > 1 or one.is_folder:
-            who = _stem(below[0])
+            who = stem_of(below[0])
             folder = topic_in(who, self._topics, self._asked) if self._tells_topics else None
             who = folder.rest if folder is not None else who
             return Owned(one, who, below[1:] or below, hint=hint)
         if named is None:
-            who = without_copy_mark(_stem(below[0]))
+            who = without_copy_mark(stem_of(below[0]))
             return Owned(one, who, below, alone=True, known=self._is_file, hint=hint)
         return Owned(one, named.rest or self._name, below, alone=True, hint=hint)
 
@@ -175,55 +190,12 @@ class _Place:
             topic = None if one.is_folder else self._answer(names[-1])
             if topic is not None:
                 (direct if len(names) == 1 else deeper).add(topic)
-        beside = _is_class(
-            [((self._name, *names), one) for names, one in self._inner], self._topics
-        )
+        beside = is_class([((self._name, *names), one) for names, one in self._inner], self._topics)
         return bool(direct) and not direct & deeper and not self._is_file and not beside
 
     def _answer(self, name: str) -> str | None:
         """The topic that a file is an answer to by its whole name."""
         return self._topic(Path(name).stem) if name.lower().endswith(ANSWERS) else None
-
-
-def _within(found: Sequence[Found], topics: Names) -> list[tuple[Names, Found]]:
-    """Names below the folder that holds a class: nbgrader's submitted/, or the only folder that there is."""
-    inner = [(one.names, one) for one in found]
-    while True:
-        first = {names[0] for names, _ in inner}
-        if SUBMITTED in first and (first & _OF_NBGRADER or len(first) == 1):
-            inner = [(n, one) for n, one in inner if n[0] == SUBMITTED]
-        elif "exercises" in first and len(of_class := _classes(inner, topics)) == 1:
-            inner = [(n, one) for n, one in inner if n[0] in of_class]  # it lies in a kit
-        elif len(first) != 1 or from_system(*first) is not None or not _is_class(inner, topics):
-            return inner
-        inner = [(names[1:], one) for names, one in inner if len(names) > 1]
-
-
-def _classes(inner: Sequence[tuple[Names, Found]], topics: Names) -> set[str]:
-    """The outermost folders that hold the folders of students."""
-    inside = defaultdict(list)
-    for names, one in inner:
-        inside[names[0]].append((names, one))
-    return {name for name, of in inside.items() if name != "exercises" and _is_class(of, topics)}
-
-
-def _is_class(inner: Sequence[tuple[Names, Found]], topics: Names) -> bool:
-    """Whether folders of the only folder hold answers to the same topic: they are students, and it is none."""
-    holders = defaultdict(set)
-    for names, one in inner:
-        named = topic_in(Path(names[-1]).stem, topics)
-        if named is None or one.is_folder or not names[-1].lower().endswith(ANSWERS):
-            continue
-        if len(names) == 2:  # alice_tensors.py
-            holders[named.topic].update({named.rest} - {"", "test"})
-        elif len(names) > 2 and names[1] != "exercises":
-            holders[named.topic].add(names[1])
-    return any(len(folders) > 1 for folders in holders.values())
-
-
-def _stem(name: str) -> str:
-    """A name without the ending of a zip or of an answer."""
-    return Path(name).stem if name.lower().endswith((*ANSWERS, ZIP)) else name
 
 
 def _account_in(note: Path) -> str:

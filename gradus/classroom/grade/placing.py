@@ -85,7 +85,9 @@ class _Placer:
         if all(item.is_folder for item in found) and len(self._unplaced) == said:
             why = "holds no file that can be read. Is it the right one?"
             self._unplaced.append(Unplaced(shown_name(name), why))
-        for mine in owned(one, found, self._course.topics, self._asked) if found else []:
+        for mine in (
+            owned(one, found, self._course.topics, self._asked, of_several) if found else []
+        ):
             if mine.found.path not in self._called:  # a place may lie in another
                 self._called[mine.found.path] = shown_path((*above, *mine.found.names))
                 self._add(mine, above)
@@ -109,16 +111,18 @@ class _Placer:
         chosen = {who: self._answers(mine) for who, mine in self._by_student.items()}
         handed_in = {topic for of_one in chosen.values() for topic in of_one}
         called = _identifiers(chosen)
+        alike, explained = _alike(called), {one.path for one in self._unplaced}
         found = []
         for who in sorted(chosen, key=lambda who: called[who]):
             topics = [topic for topic in self._asked if topic in chosen[who]]
             for topic in topics:
                 one, said = chosen[who][topic].one, chosen[who][topic].said
-                said = "; ".join(filter(None, [said, _alike(who, called)]))
+                said = "; ".join(filter(None, [said, alike.get(who, "")]))
                 folder = None if one.alone else one.found.path.parent
                 found.append(HandedIn(called[who], topic, one.found.path, folder, said))
             missing = [t for t in self._asked if t not in topics and (t in handed_in or not topics)]
-            if missing and not self._is_explained(who):
+            is_empty = all(one.found.is_folder for one in self._by_student[who])
+            if missing and not (is_empty and self._where[who] in explained):
                 self._unplaced.append(
                     Unplaced(self._where[who], self._missing(who, topics, missing))
                 )
@@ -163,11 +167,6 @@ class _Placer:
         """The topic in a file's name; where there are several, the one that is asked for."""
         return topic_in(Path(one.names[-1]).stem, self._course.topics, self._asked)
 
-    def _is_explained(self, who: str) -> bool:
-        """Whether it was said why nothing of a student's can be read."""
-        is_empty = all(one.found.is_folder for one in self._by_student[who])
-        return is_empty and any(one.path == self._where[who] for one in self._unplaced)
-
     def _missing(self, who: str, topics: Sequence[str], missing: Sequence[str]) -> str:
         words = ", ".join(missing) if len(missing) <= _MOST_NAMED else "any topic that is asked for"
         files = [one for one in self._by_student[who] if not one.found.is_folder]
@@ -204,13 +203,14 @@ def _identifiers(students: Iterable[str]) -> dict[str, str]:
     return called
 
 
-def _alike(who: str, called: Mapping[str, str]) -> str:
-    """Where another student's name differs in capital letters or the form of letters only."""
-    others = [
-        name for other, name in called.items() if other != who and _folded(other) == _folded(who)
-    ]
-    return f"another student is called {others[0]!a}" if others else ""
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()
+def _alike(called: Mapping[str, str]) -> dict[str, str]:
+    """What is said where students' names differ in capital letters or the form of letters only."""
+    groups = defaultdict(list)
+    for who in called:
+        groups[unicodedata.normalize("NFKC", who).casefold()].append(who)
+    said = {}
+    for group in groups.values():
+        for who in group if len(group) > 1 else []:
+            other = next(one for one in group if one != who)
+            said[who] = f"another student is called {called[other]!a}"
+    return said

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,8 @@ class _Walker:
             why = "is a zip in a zip in a zip in a zip. Unpack it and give the folder."
             yield Unplaced(self._shown(names), why)
             return
-        into = _new_folder(self._scratch)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        into = Path(tempfile.mkdtemp(dir=self._scratch))
         for entry in unpack(archive, into, limits):
             if entry.path is None:
                 yield Unplaced(self._shown((*names, *entry.names)), entry.why)
@@ -155,15 +157,3 @@ def _is_junction(about: os.stat_result) -> bool:
 def _too_large(size: int) -> str:
     most = f"at most {MAX_BYTES / 1e6:.0f} MB are read"
     return f"is {size / 1e6:.0f} MB large; {most}. Clear the notebook's outputs, or what was pasted in."
-
-
-def _new_folder(scratch: Path) -> Path:
-    scratch.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        try:
-            (scratch / str(number)).mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return scratch / str(number)
