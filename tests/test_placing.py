@@ -1,7 +1,9 @@
 """Whose answer to which topic each file is, as classes hand in: folders, zips, downloads of three systems."""
 
+import errno
 import json
 import os
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gradus.classroom.grade import zips
 from gradus.classroom.grade.placing import place
 from gradus.course import find_course
 from gradus.errors import GradusError
@@ -38,7 +41,8 @@ def write(folder, *names, text="x = 1\n", saved=OLD):
 def zipped(path, *names, text="x = 1\n"):
     """Write a zip with these files; a pair is a name and its text or bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore")  # of two entries with one name
         for name in names:
             one, data = name if isinstance(name, tuple) else (name, text)
             archive.writestr(one, data)
@@ -146,8 +150,10 @@ def test_a_checkout_is_graded_by_its_exercises(tmp_path, placed):
     (ann,) = placed().found
     assert ann.file.parent.name == "exercises"
     assert ann.said == "exercises/tensors.py was taken (in exercises/), not tensors.py"
-    placing = placed(tmp_path / "class" / "ann")
-    assert students(placing) == ["ann"]
+    write(tmp_path / "kim", *one, "old/first/tensors.py", "old/second/tensors.py")
+    placing = placed(tmp_path / "kim")
+    assert answers(placing) == [("kim", "tensors", "tensors.py")]
+    assert placing.found[0].file.parent.name == "exercises"
     assert "no file for tensors was found" in reasons(placed())["ben"]
 
 
@@ -420,11 +426,42 @@ def test_each_student_may_have_handed_in_a_zip(tmp_path, placed):
 
 
 def test_a_place_or_a_topic_that_is_not_there_is_an_error(tmp_path, placed):
-    with pytest.raises(GradusError, match="there is no such file or folder"):
+    with pytest.raises(GradusError, match=r"nowhere: cannot be read .* Is the name right"):
         placed(tmp_path / "nowhere")
+    with pytest.raises(GradusError, match="cannot be read"):
+        placed(Path("a\0b"))
     write(tmp_path / "class", "ann/tensors.py")
     with pytest.raises(GradusError, match="no topic 'knitting'"):
         placed(topics=["knitting"])
+
+
+def test_a_file_that_is_no_answer_is_said_where_it_was_given(tmp_path, placed):
+    write(tmp_path, "report.pdf")
+    assert reasons(placed(tmp_path / "report.pdf")) == {
+        "report.pdf": "is no .py, .ipynb or .zip. Ask for one."
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
+def test_what_may_not_be_read_is_said(tmp_path, placed):
+    write(tmp_path / "class", "ann/tensors.py", "ben/tensors.py", "eve/tensors.py")
+    (tmp_path / "class" / "ann" / "tensors.py").chmod(0)
+    (tmp_path / "class" / "ben").chmod(0)
+    placing = placed()
+    (tmp_path / "class" / "ben").chmod(0o700)
+    assert students(placing) == ["eve"]
+    assert "may not be read by you" in reasons(placing)["ann/tensors.py"]
+    assert "cannot be read" in reasons(placing)["ben"]
+
+
+def test_a_full_disk_is_an_error_and_no_damaged_zip(tmp_path, placed, monkeypatch):
+    def full(self, names):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    zipped(tmp_path / "class" / "ann.zip", "tensors.py")
+    monkeypatch.setattr(zips._Places, "file", full)
+    with pytest.raises(GradusError, match=r"zips cannot be unpacked: No space left .* Make room"):
+        placed()
 
 
 def test_who_handed_in_nothing_is_said(tmp_path, placed):
@@ -666,3 +703,21 @@ def test_any_tree_is_placed_without_an_exception_and_no_file_twice(tmp_path_fact
     assert all(path.is_file() and root in path.parents for path in paths)
     assert all(one.student and one.student.isprintable() for one in placing.found)
     assert all(one.path and one.why.isprintable() for one in placing.unplaced)
+
+
+WHOLE = st.lists(NAME, min_size=1, max_size=3, unique=True)
+DAMAGE = st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=4)), max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(WHOLE, DAMAGE, st.integers(0, 60))
+def test_any_damaged_zip_is_placed_without_an_exception(tmp_path_factory, names, damage, cut):
+    root = tmp_path_factory.mktemp("damaged")
+    path = zipped(root / "class" / "ann.zip", *names, "tensors.py")
+    data = bytearray(path.read_bytes())
+    for at, new in damage:
+        data[at % len(data) : at % len(data) + len(new)] = new
+    path.write_bytes(data[: len(data) - cut])
+    placing = place([root / "class"], COURSE, ["tensors"], root / "scratch")
+    assert placing.found or placing.unplaced
+    assert all((root / "scratch") in one.file.parents for one in placing.found)

@@ -13,15 +13,19 @@ _SUBMITTED = "submitted"
 Names = tuple[str, ...]
 
 
-def within(found: Sequence[Found], topics: Names) -> list[tuple[Names, Found]]:
-    """Names below the folder that holds a class: nbgrader's submitted/, or the only folder that there is."""
+def within(found: Sequence[Found], topics: Names, in_kit: bool) -> list[tuple[Names, Found]]:
+    """Names below the folder that holds a class: nbgrader's submitted/, or the only folder that there is.
+
+    In an instructor's kit that is a folder beside its exercises.
+    """
     inner = [(one.names, one) for one in found]
     while True:
         first = {names[0] for names, _ in inner}
         if _SUBMITTED in first and (first & _OF_NBGRADER or len(first) == 1):
             inner = [(n, one) for n, one in inner if n[0] == _SUBMITTED]
-        elif "exercises" in first and len(of_class := _classes(inner, topics)) == 1:
-            inner = [(n, one) for n, one in inner if n[0] in of_class]  # it lies in a kit
+        elif in_kit and len(of_class := _classes(inner, topics)) == 1:
+            inner = [(n, one) for n, one in inner if n[0] in of_class]
+            in_kit = False
         elif len(first) != 1 or from_system(*first) is not None or not is_class(inner, topics):
             return inner
         inner = [(names[1:], one) for names, one in inner if len(names) > 1]

@@ -74,7 +74,8 @@ class _Place:
         self._is_file = len(found) == 1 and found[0].path == place.resolve()
         around = place.resolve().parent if self._is_file else place.resolve()
         self._name = stem_of(around.name)
-        self._inner = within(found, topics)  # names as they count -> what lies there
+        in_kit = (place / "solutions").is_dir()
+        self._inner = within(found, topics, in_kit)  # names as they count -> what lies there
         self._canvas = self._folders_of_canvas()
         self._blackboard = self._accounts()
         outermost = {names[0] for names, one in self._inner if one.is_folder}

@@ -55,8 +55,11 @@ def place(places: Sequence[Path], course: Course, topics: Sequence[str], scratch
     asked = {course.require(topic) for topic in topics} or set(course.topics)
     placer = _Placer(course, tuple(topic for topic in course.topics if topic in asked))
     for one in places:
-        if not one.exists():
-            raise GradusError(f"{one}: there is no such file or folder. Is the name right?")
+        try:
+            one.stat()
+        except (OSError, ValueError) as error:  # the second: a NUL in its name
+            why = getattr(error, "strerror", None) or str(error)
+            raise GradusError(f"{one}: cannot be read ({why}). Is the name right?") from error
     for one in places:
         placer.look_into(one, scratch, of_several=len(places) > 1)
     return placer.placing()
