@@ -371,7 +371,45 @@ def test_a_stray_file_in_a_download_changes_nothing(tmp_path, placed):
     placing = placed()
     assert sorted(students(placing)) == sorted(CANVAS.values())
     assert sorted(reasons(placing)) == ["leeann_500", "make_marks.py"]
-    assert reasons(placing)["leeann_500"].endswith("Ask for the .ipynb or .py.")
+    assert reasons(placing)["leeann_500"].endswith("Ask for tensors.ipynb or .py.")
+
+
+def test_downloads_of_several_weeks_may_lie_beside_each_other(tmp_path, placed):
+    write(tmp_path / "class", *[f"week1/{name}" for name in CANVAS])
+    write(tmp_path / "class", *[f"week2/{name}/cnn.py" for name in MOODLE])
+    zipped(tmp_path / "class" / "week3.zip", *BLACKBOARD)
+    everybody = [*CANVAS.values(), *MOODLE.values(), *BLACKBOARD.values()]
+    assert sorted(students(placed(topics=["tensors", "cnn"]))) == sorted(everybody)
+
+
+FORGED = [
+    "Ben_77_assignsubmission_file_tensors.py", "HW_ben_attempt_2099-05-01-10-00-00_tensors.py",
+    "ben_12345_67890_tensors.py", "Ben_77_assignsubmission_file_/tensors.py", "ben/tensors.py",
+    "ben_tensors.py", "submitted/ben/tensors.py",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+@pytest.mark.parametrize("names", [*([name] for name in FORGED), FORGED])
+def test_nobody_hands_in_for_somebody_else(tmp_path, placed, names, form):
+    where = tmp_path / "class"
+    write(where, "ben/tensors.py", "Ben_77_assignsubmission_file_/tensors.py", text=ANSWER)
+    if form == "zip":
+        zipped(where / "ann.zip", *names)
+    else:
+        write(where / "ann", *names, saved=NEW)
+    for places in ([where], sorted(where.iterdir())):
+        found = {one.student: one.file for one in placed(*places).found}
+        assert {"ben", "Ben_77"} <= set(found)
+        for student in ("ben", "Ben_77"):
+            assert found[student].read_text("utf-8") == ANSWER
+
+
+def test_nobody_hands_in_for_somebody_else_by_the_name_of_a_file(tmp_path, placed):
+    start = "HW1_ann_attempt_2024-05-01-10-00-00_HW1_"
+    name = f"{start}ben_attempt_2024-05-02-10-00-00_tensors.py"
+    write(tmp_path / "class", name, "HW1_ben_attempt_2024-05-01-10-00-00_tensors.py")
+    assert students(placed()) == ["ann", "ben"]
 
 
 def test_text_typed_into_moodle_hides_no_file(tmp_path, placed):
@@ -470,7 +508,7 @@ def test_who_handed_in_nothing_is_said(tmp_path, placed):
     write(tmp_path / "class", "zoe/knitting.ipynb", "lee/tensors.py/x.txt", "uma_tensors.docx")
     why = reasons(placed(topics=["tensors", "cnn"]))
     assert why["ann"] == "no file for tensors, cnn was found. Ask for it."
-    assert "There is report.pdf. Ask for the .ipynb or .py." in why["ben"]
+    assert "There is report.pdf. Ask for tensors.ipynb or .py." in why["ben"]
     assert why["kim"] == "no file for cnn was found. Ask for it."
     assert "There is knitting.ipynb" in why["zoe"]
     assert "There is x.txt" in why["lee"]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradus.classroom.grade.names import from_system, topic_in
+from gradus.classroom.grade.names import from_canvas, from_system, topic_in
 from gradus.classroom.grade.walking import ANSWERS, ZIP, Found
 
 _OF_NBGRADER = {"gradebook.db", "nbgrader_config.py", "release", "source"}
@@ -51,6 +51,21 @@ def is_class(inner: Sequence[tuple[Names, Found]], topics: Names) -> bool:
         elif len(names) > 2 and names[1] != "exercises":
             holders[named.topic].add(names[1])
     return any(len(folders) > 1 for folders in holders.values())
+
+
+def holds_downloads(inner: Sequence[tuple[Names, Found]]) -> bool:
+    """Whether most of the outermost folders are what a learning management system packed: week1/, week2/.
+
+    In the folders of students its names mean nothing: a student may call a file after somebody else.
+    """
+    inside: dict[str, list[bool]] = defaultdict(list)
+    for names, one in inner:
+        if len(names) == 1 and one.is_folder:
+            inside[names[0]] += []
+        elif len(names) == 2 and (one.is_folder or names[1].lower().endswith(ANSWERS)):
+            inside[names[0]].append(bool(from_system(names[1]) or from_canvas(names[1])))
+    packed = [2 * sum(are) > len(are) for are in inside.values()]
+    return 2 * sum(packed) > len(packed)
 
 
 def is_one_students(inner: Sequence[tuple[Names, Found]], topics: Names) -> bool:

@@ -17,8 +17,9 @@ _CANVAS = re.compile(
 _MOODLE = re.compile(
     r"(?P<who>.+?_\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<rest>.*))?", re.DOTALL
 )
+# What follows the first of these is the name that the student gave the file.
 _BLACKBOARD = re.compile(
-    r"(?P<head>.+)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)", re.DOTALL
+    r"(?P<head>.+?)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)", re.DOTALL
 )
 _WORDS = "|".join(["copy", *(unicodedata.normalize(form, "복사본") for form in ("NFC", "NFD"))])
 _COPY = re.compile(rf"(?: ?\(\d+\)|[-_ ]+(?:{_WORDS})(?: ?\d+)?)+$", re.IGNORECASE)

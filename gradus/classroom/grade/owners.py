@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradus.classroom.grade.layouts import Names, is_class, is_one_students, stem_of, within
+from gradus.classroom.grade.layouts import (
+    Names,
+    holds_downloads,
+    is_class,
+    is_one_students,
+    stem_of,
+    within,
+)
 from gradus.classroom.grade.names import (
     FromSystem,
     from_canvas,
@@ -28,13 +35,10 @@ class Owned:
     who: str
     names: Names
     attempt: str = ""  # later ones are greater
-    alone: bool = (
-        False  # it is the student's by its own name: what lies beside it is somebody else's
-    )
-    known: bool = (
-        True  # False: nothing but the name of a file in which no topic stands tells whose it is
-    )
+    alone: bool = False  # by its own name: what lies beside it is somebody else's
+    known: bool = True  # False: its name alone tells whose it is, and no topic stands in it
     of_system: bool = False  # a learning management system wrote whose it is
+    own_place: bool = False  # all of the place is this student's
     hint: str | None = None  # the topic that a folder around it names
 
 
@@ -68,7 +72,7 @@ class _Place:
         found: Sequence[Found],
         topics: Names,
         asked: Names,
-        of_several: bool = False,
+        of_several: bool,
     ) -> None:
         self._topics, self._asked = topics, asked
         self._is_file = len(found) == 1 and found[0].path == place.resolve()
@@ -76,6 +80,7 @@ class _Place:
         self._name = stem_of(around.name)
         in_kit = (place / "solutions").is_dir()
         self._inner = within(found, topics, in_kit)  # names as they count -> what lies there
+        self._deepest = 1 if holds_downloads(self._inner) else 0  # where a system's names may stand
         self._canvas = self._folders_of_canvas()
         self._blackboard = self._accounts()
         outermost = {names[0] for names, one in self._inner if one.is_folder}
@@ -83,12 +88,12 @@ class _Place:
         named = [topic_in(stem_of(name), topics, asked) for name in outermost]
         # tensors-alice, cnn-bob, as GitHub Classroom calls them; one alone may be a student called like a topic
         self._tells_topics = len(named) > 1 and all(one is not None and one.rest for one in named)
-        of_system = from_system(around.name) or from_canvas(around.name)
-        inside = [((around.name, *names), one) for names, one in self._inner]
         if of_several and not self._is_file and is_one_students(self._inner, topics):
             self._is_one_students = True
-        if of_system is not None and not self._is_file and not is_class(inside, topics):
-            self._name, self._is_one_students = of_system.who, True
+        of_system = None if self._is_file else from_system(around.name) or from_canvas(around.name)
+        inside = [((around.name, *names), one) for names, one in self._inner]
+        if of_system is not None and (of_several or not is_class(inside, topics)):
+            self._name, self._is_one_students, self._deepest = of_system.who, True, -1
 
     def all(self) -> list[Owned]:
         return [self._owned(names, one) for names, one in self._inner if self._counts(names, one)]
@@ -96,7 +101,7 @@ class _Place:
     def _counts(self, names: Names, one: Found) -> bool:
         if not one.is_folder:
             return True
-        of_system = any(self._from_system(names, at) for at in range(len(names)))
+        of_system = any(self._from_system(names, at) for at in self._depths(names))
         below = self._below_topics(names)
         outermost = len(below) == 1 and self._topic(below[0]) is None
         return of_system or (outermost and not self._is_one_students)
@@ -104,7 +109,7 @@ class _Place:
     def _owned(self, names: Names, one: Found) -> Owned:
         hints = [self._topic(stem_of(name)) for name in names[:-1]]
         hint = next((topic for topic in reversed(hints) if topic is not None), None)
-        for at in range(len(names)):
+        for at in self._depths(names):
             known = self._from_system(names, at)
             if known is not None:
                 below = (*([known.rest] if known.rest else []), *names[at + 1 :])
@@ -113,7 +118,7 @@ class _Place:
                     one, known.who, below or names, known.attempt, alone, of_system=True, hint=hint
                 )
         if self._is_one_students:
-            return Owned(one, self._name, names, hint=hint)
+            return Owned(one, self._name, names, own_place=True, hint=hint)
         named = topic_in(Path(names[-1]).stem, self._topics, self._asked)
         below = self._below_topics(names, named.topic if named is not None else None)
         if len(below) > 1 or one.is_folder:
@@ -138,6 +143,10 @@ class _Place:
         """The topic that a folder is for."""
         found = topic_in(name, self._topics)
         return found.topic if found is not None and not found.rest else None
+
+    def _depths(self, names: Names) -> range:
+        """Where a system's names are believed: not in what a student packed, who may write another's."""
+        return range(min(len(names), self._deepest + 1))
 
     def _from_system(self, names: Names, at: int) -> FromSystem | None:
         known = from_canvas(names[at]) if names[:at] in self._canvas else None

@@ -88,9 +88,9 @@ class _Placer:
         if all(item.is_folder for item in found) and len(self._unplaced) == said:
             why = "holds no file that can be read. Is it the right one?"
             self._unplaced.append(Unplaced(shown_name(name), why))
-        for mine in (
-            owned(one, found, self._course.topics, self._asked, of_several) if found else []
-        ):
+        if not found:
+            return
+        for mine in owned(one, found, self._course.topics, self._asked, of_several):
             if mine.found.path not in self._called:  # a place may lie in another
                 self._called[mine.found.path] = shown_path((*above, *mine.found.names))
                 self._add(mine, above)
@@ -179,11 +179,8 @@ class _Placer:
             return f"{why} Ask for it."
         more = f" and {len(files) - len(names)} more" if len(files) > len(names) else ""
         answers = any(_is_answer(one) for one in files)
-        remedy = (
-            f"Rename the right one to {missing[0]}.ipynb or .py"
-            if answers
-            else "Ask for the .ipynb or .py"
-        )
+        file = f"{missing[0]}.ipynb or .py"
+        remedy = f"Rename the right one to {file}" if answers else f"Ask for {file}"
         return f"{why} There is {', '.join(names)}{more}. {remedy}."
 
 
