@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -480,11 +481,12 @@ def test_a_file_that_is_no_answer_is_said_where_it_was_given(tmp_path, placed):
     }
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
 def test_what_may_not_be_read_is_said(tmp_path, placed):
     write(tmp_path / "class", "ann/tensors.py", "ben/tensors.py", "eve/tensors.py")
     (tmp_path / "class" / "ann" / "tensors.py").chmod(0)
     (tmp_path / "class" / "ben").chmod(0)
+    if os.access(tmp_path / "class" / "ann" / "tensors.py", os.R_OK):
+        pytest.skip("this user reads everything")
     placing = placed()
     (tmp_path / "class" / "ben").chmod(0o700)
     assert students(placing) == ["eve"]
@@ -643,6 +645,7 @@ def test_encrypted_and_damaged_zips_are_said(tmp_path, placed):
     assert "is packed in a way that is not read here" in why["lee.zip: tensors.py"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no such names here")
 def test_names_cannot_steer_a_terminal(tmp_path, placed):
     names = ["a\nb", "\x1b[2J", "\u202egnp.exe", os.fsdecode(b"\xff"), "ㅤ", "a\\b", " ", "::error::"]
     for name in names:

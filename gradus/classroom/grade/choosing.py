@@ -36,8 +36,13 @@ class _Known:
 def choose(candidates: Sequence[Owned], tasks: Sequence[str], called: Mapping[Path, str]) -> Chosen:
     """The one that counts.
 
-    That is: in the folder that was given as the student's own; of the latest attempt; in exercises/, where there is that folder; one that defines the tasks; one
-    that holds answers; the one that was saved last.
+    That is: in the folder that was given as the student's own; of the latest attempt; in exercises/, where
+    there is that folder; one that defines the tasks; one that holds answers; the one that was saved last.
+
+    Args:
+        candidates: One at least.
+        tasks: Of the topic.
+        called: What a person calls each path, where names below the student's folder do not differ.
     """
     if len(candidates) == 1:
         return Chosen(candidates[0])
