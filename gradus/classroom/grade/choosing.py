@@ -36,8 +36,13 @@ class _Known:
 def choose(candidates: Sequence[Owned], tasks: Sequence[str], called: Mapping[Path, str]) -> Chosen:
     """The one that counts.
 
-    That is: of the latest attempt; in exercises/, where there is that folder; one that defines the tasks; one
-    that holds answers; the one that was saved last.
+    That is: in the folder that was given as the student's own; of the latest attempt; in exercises/, where
+    there is that folder; one that defines the tasks; one that holds answers; the one that was saved last.
+
+    Args:
+        candidates: One at least.
+        tasks: Of the topic.
+        called: What a person calls each path, where names below the student's folder do not differ.
     """
     if len(candidates) == 1:
         return Chosen(candidates[0])
@@ -61,6 +66,8 @@ def choose(candidates: Sequence[Owned], tasks: Sequence[str], called: Mapping[Pa
 
 
 _RULES: tuple[tuple[str, Callable[[_Known, float], Any]], ...] = (
+    # Where each student's folder is given, nobody's is outdone by what another one calls a folder.
+    ("in the student's own folder", lambda known, _: known.one.own_place),
     ("the latest attempt", lambda known, _: known.one.attempt),
     ("in exercises/", lambda known, _: "exercises" in known.one.names[:-1]),
     ("with the tasks", lambda known, _: known.complete),

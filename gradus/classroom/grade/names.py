@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gradus.shown import visible
 
@@ -14,9 +14,12 @@ _CANVAS = re.compile(
     re.DOTALL,
 )
 # The name, or `Participant`, behind a group's name and a hyphen, and the number of the grading worksheet.
-_MOODLE = re.compile(r"(?P<who>.+?_\d+)_assignsubmission_file(?:_(?P<rest>.*))?", re.DOTALL)
+_MOODLE = re.compile(
+    r"(?P<who>.+?_\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<rest>.*))?", re.DOTALL
+)
+# What follows the first of these is the name that the student gave the file.
 _BLACKBOARD = re.compile(
-    r"(?P<head>.+)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)", re.DOTALL
+    r"(?P<head>.+?)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)", re.DOTALL
 )
 _WORDS = "|".join(["copy", *(unicodedata.normalize(form, "복사본") for form in ("NFC", "NFD"))])
 _COPY = re.compile(rf"(?: ?\(\d+\)|[-_ ]+(?:{_WORDS})(?: ?\d+)?)+$", re.IGNORECASE)
@@ -43,6 +46,7 @@ def from_canvas(name: str) -> FromSystem | None:
     return FromSystem(found["anon"] or f"{found['who']}_{found['id']}", found["rest"])
 
 
+@lru_cache(maxsize=4096)
 def from_system(name: str) -> FromSystem | None:
     """Read a name of Moodle's or Blackboard's, which nobody gives by chance; None where it is another."""
     found = _BLACKBOARD.fullmatch(name)
@@ -63,25 +67,33 @@ class OfTopic:
     rest: str
 
 
-def topic_in(stem: str, topics: Sequence[str]) -> OfTopic | None:
+@lru_cache(maxsize=4096)  # each name is asked for several times
+def topic_in(stem: str, topics: tuple[str, ...], asked: tuple[str, ...] = ()) -> OfTopic | None:
     """The one topic that a file's or a folder's name without its ending names; None: none, or several.
+
+    Of several it is the one that is asked for: `gan_tensors` may be what a student called Gan handed in.
 
     Words are compared, so `cnn` is not in `cnns`; capital letters and the signs between words do not count.
     """
     found = []
     for topic in topics:
-        words = r"[-_ .]+".join(map(re.escape, topic.split("_")))
-        match = re.search(rf"(?<![^\W_]){words}(?![^\W_])", stem, re.IGNORECASE)
+        match = _pattern(topic).search(stem)
         if match:
             found.append((match.end() - match.start(), topic, match))
     if not found:
         return None
     _, topic, match = max(found, key=lambda one: one[0])
     if any(m.start() < match.start() or m.end() > match.end() for _, _, m in found):
-        return None  # it names another one beside it
+        return topic_in(stem, asked) if asked else None
     before = stem[: match.start()].strip(_EDGES)
     after = _COPY.sub("", stem[match.end() :]).strip(_EDGES)
     return OfTopic(topic, "_".join(part for part in (before, after) if part))
+
+
+@lru_cache(maxsize=256)
+def _pattern(topic: str) -> "re.Pattern[str]":
+    words = r"[-_ .]+".join(map(re.escape, topic.split("_")))
+    return re.compile(rf"(?<![^\W_]){words}(?![^\W_])", re.IGNORECASE)
 
 
 def without_copy_mark(stem: str) -> str:

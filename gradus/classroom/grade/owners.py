@@ -6,6 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradus.classroom.grade.layouts import (
+    Names,
+    holds_downloads,
+    is_class,
+    is_one_students,
+    stem_of,
+    within,
+)
 from gradus.classroom.grade.names import (
     FromSystem,
     from_canvas,
@@ -15,12 +23,8 @@ from gradus.classroom.grade.names import (
 )
 from gradus.classroom.grade.walking import ANSWERS, ZIP, Found
 
-_OF_NBGRADER = {"gradebook.db", "nbgrader_config.py", "release", "source"}
-SUBMITTED = "submitted"
 _IN_BRACKETS = re.compile(r"\(([^()\n]+)\)\s*$")
 _LONGEST_NOTE = 2000  # bytes
-
-Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,16 @@ class Owned:
     who: str
     names: Names
     attempt: str = ""  # later ones are greater
-    alone: bool = (
-        False  # it is the student's by its own name: what lies beside it is somebody else's
-    )
-    known: bool = (
-        True  # False: nothing but the name of a file in which no topic stands tells whose it is
-    )
+    alone: bool = False  # by its own name: what lies beside it is somebody else's
+    known: bool = True  # False: its name alone tells whose it is, and no topic stands in it
     of_system: bool = False  # a learning management system wrote whose it is
+    own_place: bool = False  # all of the place is this student's
     hint: str | None = None  # the topic that a folder around it names
 
 
-def owned(place: Path, found: Sequence[Found], topics: Sequence[str]) -> list[Owned]:
+def owned(
+    place: Path, found: Sequence[Found], topics: Names, asked: Names, of_several: bool = False
+) -> list[Owned]:
     """Whose each file and each outermost folder of a place is.
 
     A student is called as the system calls them: `smithjane_12345` is Canvas's name and number (the column ID
@@ -49,23 +52,48 @@ def owned(place: Path, found: Sequence[Found], topics: Sequence[str]) -> list[Ow
     account in Blackboard. Elsewhere it is the outermost folder or zip, or what a file's name says besides the
     topic: `alice` of `alice_tensors.py`. What lies directly in a place under the name of a topic is of who the
     place is named after.
+
+    Args:
+        place: A folder, a zip or a file.
+        found: What was found in it, one thing at least.
+        topics: Of the course.
+        asked: Those that are asked for.
+        of_several: Whether other places were given too: `class/*` gives the folder of each student.
     """
-    return _Place(place, found, topics).all()
+    return _Place(place, found, topics, asked, of_several).all()
 
 
 class _Place:
     """One place, and what is known of it as a whole."""
 
-    def __init__(self, place: Path, found: Sequence[Found], topics: Sequence[str]) -> None:
-        self._topics = topics
+    def __init__(
+        self,
+        place: Path,
+        found: Sequence[Found],
+        topics: Names,
+        asked: Names,
+        of_several: bool,
+    ) -> None:
+        self._topics, self._asked = topics, asked
         self._is_file = len(found) == 1 and found[0].path == place.resolve()
         around = place.resolve().parent if self._is_file else place.resolve()
-        self._name = around.stem if around.suffix.lower() == ZIP else around.name
-        self._inner = _within(found, topics)  # names as they count -> what lies there
+        self._name = stem_of(around.name)
+        in_kit = (place / "solutions").is_dir()
+        self._inner = within(found, topics, in_kit)  # names as they count -> what lies there
+        self._deepest = 1 if holds_downloads(self._inner) else 0  # where a system's names may stand
         self._canvas = self._folders_of_canvas()
         self._blackboard = self._accounts()
         outermost = {names[0] for names, one in self._inner if one.is_folder}
         self._is_one_students = "exercises" in outermost or self._has_answers_in_it()
+        named = [topic_in(stem_of(name), topics, asked) for name in outermost]
+        # tensors-alice, cnn-bob, as GitHub Classroom calls them; one alone may be a student called like a topic
+        self._tells_topics = len(named) > 1 and all(one is not None and one.rest for one in named)
+        if of_several and not self._is_file and is_one_students(self._inner, topics):
+            self._is_one_students = True
+        of_system = None if self._is_file else from_system(around.name) or from_canvas(around.name)
+        inside = [((around.name, *names), one) for names, one in self._inner]
+        if of_system is not None and (of_several or not is_class(inside, topics)):
+            self._name, self._is_one_students, self._deepest = of_system.who, True, -1
 
     def all(self) -> list[Owned]:
         return [self._owned(names, one) for names, one in self._inner if self._counts(names, one)]
@@ -73,15 +101,15 @@ class _Place:
     def _counts(self, names: Names, one: Found) -> bool:
         if not one.is_folder:
             return True
-        of_system = any(self._from_system(names, at) for at in range(len(names)))
+        of_system = any(self._from_system(names, at) for at in self._depths(names))
         below = self._below_topics(names)
         outermost = len(below) == 1 and self._topic(below[0]) is None
         return of_system or (outermost and not self._is_one_students)
 
     def _owned(self, names: Names, one: Found) -> Owned:
-        hints = [self._topic(_stem(name)) for name in names[:-1]]
+        hints = [self._topic(stem_of(name)) for name in names[:-1]]
         hint = next((topic for topic in reversed(hints) if topic is not None), None)
-        for at in range(len(names)):
+        for at in self._depths(names):
             known = self._from_system(names, at)
             if known is not None:
                 below = (*([known.rest] if known.rest else []), *names[at + 1 :])
@@ -90,16 +118,18 @@ class _Place:
                     one, known.who, below or names, known.attempt, alone, of_system=True, hint=hint
                 )
         if self._is_one_students:
-            return Owned(one, self._name, names, hint=hint)
-        named = topic_in(Path(names[-1]).stem, self._topics)
+            return Owned(one, self._name, names, own_place=True, hint=hint)
+        named = topic_in(Path(names[-1]).stem, self._topics, self._asked)
         below = self._below_topics(names, named.topic if named is not None else None)
         if len(below) > 1 or one.is_folder:
-            return Owned(one, _stem(below[0]), below[1:] or below, hint=hint)
+            who = stem_of(below[0])
+            folder = topic_in(who, self._topics, self._asked) if self._tells_topics else None
+            who = folder.rest if folder is not None else who
+            return Owned(one, who, below[1:] or below, hint=hint)
         if named is None:
-            who = without_copy_mark(_stem(below[0]))
+            who = without_copy_mark(stem_of(below[0]))
             return Owned(one, who, below, alone=True, known=self._is_file, hint=hint)
-        alone = self._is_file or bool(named.rest) or len(below) < len(names)
-        return Owned(one, named.rest or self._name, below, alone=alone, hint=hint)
+        return Owned(one, named.rest or self._name, below, alone=True, hint=hint)
 
     def _below_topics(self, names: Names, topic: str | None = None) -> Names:
         """Names without the folders of topics around them; a student may be called like another topic."""
@@ -114,22 +144,25 @@ class _Place:
         found = topic_in(name, self._topics)
         return found.topic if found is not None and not found.rest else None
 
+    def _depths(self, names: Names) -> range:
+        """Where a system's names are believed: not in what a student packed, who may write another's."""
+        return range(min(len(names), self._deepest + 1))
+
     def _from_system(self, names: Names, at: int) -> FromSystem | None:
-        if names[:at] in self._canvas:
-            return from_canvas(names[at])
-        known = from_system(names[at])
+        known = from_canvas(names[at]) if names[:at] in self._canvas else None
+        known = known or from_system(names[at])
         if known is None or not known.head:
             return known
         who = self._blackboard[names[:at], known.head]
         return FromSystem(who, known.rest, known.attempt, known.head)
 
     def _folders_of_canvas(self) -> set[Names]:
-        """Folders in which all answers and zips have names of Canvas's."""
+        """Folders in which most answers and zips have names of Canvas's."""
         inside = defaultdict(list)
         for names, _ in self._inner:
             if names[-1].lower().endswith((*ANSWERS, ZIP)):
                 inside[names[:-1]].append(from_canvas(names[-1]) is not None)
-        return {folder for folder, are in inside.items() if all(are)}
+        return {folder for folder, are in inside.items() if 2 * sum(are) > len(are)}
 
     def _accounts(self) -> dict[tuple[Names, str], str]:
         """The account of each head of Blackboard's: by the note beside it; else what follows the last `_`.
@@ -160,51 +193,19 @@ class _Place:
         return accounts
 
     def _has_answers_in_it(self) -> bool:
-        """Whether a topic's file lies in the place itself, and no other folder holds one of that topic."""
+        """Whether a topic's file lies in the place itself, and nothing of that topic is anybody else's."""
         direct: set[str] = set()
         deeper: set[str] = set()
         for names, one in self._inner:
             topic = None if one.is_folder else self._answer(names[-1])
             if topic is not None:
                 (direct if len(names) == 1 else deeper).add(topic)
-        return bool(direct) and not direct & deeper and not self._is_file
+        beside = is_class([((self._name, *names), one) for names, one in self._inner], self._topics)
+        return bool(direct) and not direct & deeper and not self._is_file and not beside
 
     def _answer(self, name: str) -> str | None:
         """The topic that a file is an answer to by its whole name."""
         return self._topic(Path(name).stem) if name.lower().endswith(ANSWERS) else None
-
-
-def _within(found: Sequence[Found], topics: Sequence[str]) -> list[tuple[Names, Found]]:
-    """Names below the folder that holds a class: nbgrader's submitted/, or the only folder that there is."""
-    inner = [(one.names, one) for one in found]
-    while True:
-        first = {names[0] for names, _ in inner}
-        if SUBMITTED in first and (first & _OF_NBGRADER or len(first) == 1):
-            inner = [(n, one) for n, one in inner if n[0] == SUBMITTED]
-        elif len(first) != 1 or not _is_class(inner, topics):
-            return inner
-        inner = [(names[1:], one) for names, one in inner if len(names) > 1]
-
-
-def _is_class(inner: Sequence[tuple[Names, Found]], topics: Sequence[str]) -> bool:
-    """Whether folders of the only folder hold answers to the same topic: they are students, and it is none."""
-    if from_system(inner[0][0][0]) is not None:
-        return False
-    holders = defaultdict(set)
-    for names, one in inner:
-        named = topic_in(Path(names[-1]).stem, topics)
-        if named is None or one.is_folder or not names[-1].lower().endswith(ANSWERS):
-            continue
-        if len(names) == 2 and named.rest:  # alice_tensors.py
-            holders[named.topic].add(named.rest)
-        elif len(names) > 2 and names[1] != "exercises":
-            holders[named.topic].add(names[1])
-    return any(len(folders) > 1 for folders in holders.values())
-
-
-def _stem(name: str) -> str:
-    """A name without the ending of a zip or of an answer."""
-    return Path(name).stem if name.lower().endswith((*ANSWERS, ZIP)) else name
 
 
 def _account_in(note: Path) -> str:

@@ -10,7 +10,7 @@ from gradus.classroom.grade.choosing import Chosen, choose
 from gradus.classroom.grade.content import tasks_of, topic_by_content
 from gradus.classroom.grade.names import OfTopic, identifier, topic_in
 from gradus.classroom.grade.owners import Owned, owned
-from gradus.classroom.grade.walking import ANSWERS, Found, Unplaced, shown_path, walk
+from gradus.classroom.grade.walking import ANSWERS, ZIP, Found, Unplaced, shown_path, walk
 from gradus.course import Course
 from gradus.errors import GradusError
 from gradus.grading.grader_file import PREFIX
@@ -53,10 +53,13 @@ def place(places: Sequence[Path], course: Course, topics: Sequence[str], scratch
         GradusError: If there is no such place or no such topic, or the disk is full.
     """
     asked = {course.require(topic) for topic in topics} or set(course.topics)
-    placer = _Placer(course, [topic for topic in course.topics if topic in asked])
+    placer = _Placer(course, tuple(topic for topic in course.topics if topic in asked))
     for one in places:
-        if not one.exists():
-            raise GradusError(f"{one}: there is no such file or folder. Is the name right?")
+        try:
+            one.stat()
+        except (OSError, ValueError) as error:  # the second: a NUL in its name
+            why = getattr(error, "strerror", None) or str(error)
+            raise GradusError(f"{one}: cannot be read ({why}). Is the name right?") from error
     for one in places:
         placer.look_into(one, scratch, of_several=len(places) > 1)
     return placer.placing()
@@ -65,7 +68,7 @@ def place(places: Sequence[Path], course: Course, topics: Sequence[str], scratch
 class _Placer:
     """Collects what belongs to whom, and then decides."""
 
-    def __init__(self, course: Course, asked: Sequence[str]) -> None:
+    def __init__(self, course: Course, asked: tuple[str, ...]) -> None:
         self._course, self._asked = course, asked
         self._by_student: dict[str, list[Owned]] = defaultdict(list)
         self._where: dict[str, str] = {}  # student -> what a person calls the place of their files
@@ -74,30 +77,35 @@ class _Placer:
 
     def look_into(self, one: Path, scratch: Path, of_several: bool) -> None:
         """Collect what is in one of the places that were given."""
-        name, found = shown_name(one.resolve().name), []
-        for item in walk(one, scratch):
+        name, found, said = one.resolve().name, [], len(self._unplaced)
+        is_zip = one.suffix.lower() == ZIP and one.is_file()
+        above = (name,) if is_zip or (of_several and one.is_dir()) else ()
+        for item in walk(one, scratch, above):
             if isinstance(item, Found):
                 found.append(item)
             else:
-                self._unplaced.append(replace(item, path=_below(name, item.path, of_several)))
-        if not any(not item.is_folder for item in found):
-            self._unplaced.append(
-                Unplaced(name, "holds no file that can be read. Is it the right one?")
-            )
-        for mine in owned(one, found, self._course.topics) if found else []:
+                self._unplaced.append(item)
+        if all(item.is_folder for item in found) and len(self._unplaced) == said:
+            why = "holds no file that can be read. Is it the right one?"
+            self._unplaced.append(Unplaced(shown_name(name), why))
+        if not found:
+            return
+        for mine in owned(one, found, self._course.topics, self._asked, of_several):
             if mine.found.path not in self._called:  # a place may lie in another
-                where = _below(name, shown_path(mine.found.names), of_several)
-                self._called[mine.found.path] = where
-                self._add(mine, where, name)
+                self._called[mine.found.path] = shown_path((*above, *mine.found.names))
+                self._add(mine, above)
 
-    def _add(self, mine: Owned, where: str, place_name: str) -> None:
-        named = self._named(mine)
+    def _add(self, mine: Owned, above: tuple[str, ...]) -> None:
+        where = self._called[mine.found.path]
         if not mine.found.is_folder and not _is_answer(mine) and mine.alone and not mine.of_system:
-            if named is not None or mine.known:
+            if self._named(mine) is not None or mine.known:
                 self._unplaced.append(Unplaced(where, "is no .py, .ipynb or .zip. Ask for one."))
             return  # such as a list of marks
-        if not (mine.found.is_folder or mine.alone):
-            where = where.removesuffix(shown_path(mine.names)).rstrip(":/ ") or place_name
+        if mine.alone and mine.known:
+            where = mine.who
+        elif not (mine.found.is_folder or mine.alone):
+            depth = len(mine.found.names) - len(mine.names)
+            where = shown_path((*above, *mine.found.names[:depth])) or mine.who
         self._where.setdefault(mine.who, where)
         self._by_student[mine.who].append(mine)
 
@@ -106,16 +114,18 @@ class _Placer:
         chosen = {who: self._answers(mine) for who, mine in self._by_student.items()}
         handed_in = {topic for of_one in chosen.values() for topic in of_one}
         called = _identifiers(chosen)
+        alike, explained = _alike(called), {one.path for one in self._unplaced}
         found = []
         for who in sorted(chosen, key=lambda who: called[who]):
             topics = [topic for topic in self._asked if topic in chosen[who]]
             for topic in topics:
                 one, said = chosen[who][topic].one, chosen[who][topic].said
-                said = "; ".join(filter(None, [said, _alike(who, called)]))
+                said = "; ".join(filter(None, [said, alike.get(who, "")]))
                 folder = None if one.alone else one.found.path.parent
                 found.append(HandedIn(called[who], topic, one.found.path, folder, said))
             missing = [t for t in self._asked if t not in topics and (t in handed_in or not topics)]
-            if missing:
+            is_empty = all(one.found.is_folder for one in self._by_student[who])
+            if missing and not (is_empty and self._where[who] in explained):
                 self._unplaced.append(
                     Unplaced(self._where[who], self._missing(who, topics, missing))
                 )
@@ -158,8 +168,7 @@ class _Placer:
 
     def _named(self, one: Owned) -> OfTopic | None:
         """The topic in a file's name; where there are several, the one that is asked for."""
-        stem = Path(one.names[-1]).stem
-        return topic_in(stem, self._course.topics) or topic_in(stem, self._asked)
+        return topic_in(Path(one.names[-1]).stem, self._course.topics, self._asked)
 
     def _missing(self, who: str, topics: Sequence[str], missing: Sequence[str]) -> str:
         words = ", ".join(missing) if len(missing) <= _MOST_NAMED else "any topic that is asked for"
@@ -169,12 +178,10 @@ class _Placer:
         if not names or topics:
             return f"{why} Ask for it."
         more = f" and {len(files) - len(names)} more" if len(files) > len(names) else ""
-        return f"{why} There is {', '.join(names)}{more}. Rename the right one to {missing[0]}.ipynb or .py."
-
-
-def _below(name: str, path: str, of_several: bool) -> str:
-    """What a person calls a path below a place; with the place, where there are several."""
-    return f"{name}/{path}" if of_several and not path.startswith(name) else path
+        answers = any(_is_answer(one) for one in files)
+        file = f"{missing[0]}.ipynb or .py"
+        remedy = f"Rename the right one to {file}" if answers else f"Ask for {file}"
+        return f"{why} There is {', '.join(names)}{more}. {remedy}."
 
 
 def _is_answer(one: Owned) -> bool:
@@ -196,13 +203,14 @@ def _identifiers(students: Iterable[str]) -> dict[str, str]:
     return called
 
 
-def _alike(who: str, called: Mapping[str, str]) -> str:
-    """Where another student's name differs in capital letters or the form of letters only."""
-    others = [
-        name for other, name in called.items() if other != who and _folded(other) == _folded(who)
-    ]
-    return f"another student is called {others[0]!a}" if others else ""
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()
+def _alike(called: Mapping[str, str]) -> dict[str, str]:
+    """What is said where students' names differ in capital letters or the form of letters only."""
+    groups = defaultdict(list)
+    for who in called:
+        groups[unicodedata.normalize("NFKC", who).casefold()].append(who)
+    said = {}
+    for group in groups.values():
+        for who in group if len(group) > 1 else []:
+            other = next(one for one in group if one != who)
+            said[who] = f"another student is called {called[other]!a}"
+    return said

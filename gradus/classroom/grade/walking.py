@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class Found:
     is_folder: bool = False
 
 
-def walk(place: Path, scratch: Path) -> Iterator[Found | Unplaced]:
+def walk(place: Path, scratch: Path, above: tuple[str, ...] = ()) -> Iterator[Found | Unplaced]:
     """Every file and folder of a place, in order of names; the place itself where it is a file.
 
     Left out without a word: what starts with a dot, caches, virtual environments, and what a kit holds
@@ -50,11 +51,13 @@ def walk(place: Path, scratch: Path) -> Iterator[Found | Unplaced]:
     Args:
         place: A folder, a zip or a file, as the instructor names it: it may be a link.
         scratch: Where zips are unpacked.
+        above: What a person calls the place in front of names in it.
 
     Raises:
         GradusError: If the disk is full.
     """
-    place, walker = place.resolve(), _Walker(scratch)
+    place = place.resolve()
+    walker = _Walker(scratch, above, place.name)
     if place.is_dir():
         yield from walker.folder(place, ())
     elif place.suffix.lower() == ZIP and place.is_file():
@@ -74,12 +77,12 @@ def shown_path(names: tuple[str, ...]) -> str:
 class _Walker:
     """Goes through one place."""
 
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
+    def __init__(self, scratch: Path, above: tuple[str, ...], place: str) -> None:
+        self._scratch, self._above, self._place = scratch, above, place
         self._called: dict[Path, str] = {}  # what was unpacked -> its name in the zip
 
     def folder(self, folder: Path, names: tuple[str, ...]) -> Iterator[Found | Unplaced]:
-        shown = shown_path(names) or shown_name(folder.name)
+        shown = self._shown(names)
         if len(names) > _DEEPEST:
             yield Unplaced(shown, "lies too deep in other folders. Move it up.")
             return
@@ -98,7 +101,7 @@ class _Walker:
                 yield from self.file(path, (*names, name))
 
     def file(self, path: Path, names: tuple[str, ...]) -> Iterator[Found | Unplaced]:
-        ending, shown = Path(names[-1]).suffix.lower(), shown_path(names)
+        ending, shown = Path(names[-1]).suffix.lower(), self._shown(names)
         try:
             about = path.lstat()
         except OSError as error:
@@ -126,21 +129,24 @@ class _Walker:
     def unpacked(
         self, archive: Path, names: tuple[str, ...], limits: Limits
     ) -> Iterator[Found | Unplaced]:
-        outer = names or (archive.name,)
-        if sum(name.lower().endswith(ZIP) for name in outer) > _ZIPS_IN_ZIPS:
+        if sum(name.lower().endswith(ZIP) for name in names) > _ZIPS_IN_ZIPS:
             why = "is a zip in a zip in a zip in a zip. Unpack it and give the folder."
-            yield Unplaced(shown_path(outer), why)
+            yield Unplaced(self._shown(names), why)
             return
-        into = _new_folder(self._scratch)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        into = Path(tempfile.mkdtemp(dir=self._scratch))
         for entry in unpack(archive, into, limits):
             if entry.path is None:
-                yield Unplaced(shown_path((*outer, *entry.names)), entry.why)
+                yield Unplaced(self._shown((*names, *entry.names)), entry.why)
                 continue
             path = entry.path
             for name in reversed(entry.names):
                 self._called[path] = name
                 path = path.parent
         yield from self.folder(into, names)
+
+    def _shown(self, names: tuple[str, ...]) -> str:
+        return shown_path((*self._above, *names)) or shown_name(self._place)
 
 
 def _is_junction(about: os.stat_result) -> bool:
@@ -151,15 +157,3 @@ def _is_junction(about: os.stat_result) -> bool:
 def _too_large(size: int) -> str:
     most = f"at most {MAX_BYTES / 1e6:.0f} MB are read"
     return f"is {size / 1e6:.0f} MB large; {most}. Clear the notebook's outputs, or what was pasted in."
-
-
-def _new_folder(scratch: Path) -> Path:
-    scratch.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        try:
-            (scratch / str(number)).mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return scratch / str(number)

@@ -18,7 +18,7 @@ from gradus.errors import GradusError
 
 UTF_8_NAMES, ENCRYPTED = 0x800, 0x1  # flags of an entry
 _READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes of memory
-_LONGEST_NAME, _LONGEST_PATH, _DEEPEST = 100, 1000, 30
+_LONGEST_NAME, _LONGEST_PATH, _DEEPEST = 100, 1000, 30  # bytes, bytes, folders
 _MOST_AT_ONCE = 64_000_000  # bytes of a table of contents
 _HANGUL = re.compile(r"[\x00-\x7f\uac00-\ud7a3]*")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
@@ -113,7 +113,7 @@ def _entries(
         if why:
             yield Unpacked(names, why=why)
         elif entry.orig_filename.endswith(("/", "\\")):
-            yield Unpacked(names, places.folder(names))
+            yield _folder(names, places)
         elif entry.flag_bits & ENCRYPTED:
             locked += 1
         else:
@@ -123,6 +123,14 @@ def _entries(
             f"{locked} of its files are encrypted" if locked > 1 else "a file in it is encrypted"
         )
         yield Unpacked((), why=f"{words}. Unpack it with its password and give the folder.")
+
+
+def _folder(names: tuple[str, ...], places: "_Places") -> Unpacked:
+    try:
+        return Unpacked(names, places.folder(names))
+    except OSError as error:
+        _require_room(error)
+        return Unpacked(names, why=f"cannot be unpacked here ({_of(error)}). Unpack it by hand.")
 
 
 def _unpacked(
@@ -182,7 +190,7 @@ def _names(name: str) -> tuple[tuple[str, ...], str]:
     outside = not parts[0] or ".." in names or re.match(r"[A-Za-z]:", parts[0])
     if outside or not names or "\0" in name:
         return (name,), "is a name that leads out of the zip. Ask what it is; it was not unpacked."
-    if len(name) > _LONGEST_PATH or len(names) > _DEEPEST:
+    if len(name.encode("utf-8", "replace")) > _LONGEST_PATH or len(names) > _DEEPEST:
         return (
             name[:_LONGEST_NAME] + "...",
         ), "is too long a name. Ask for the file under another."
