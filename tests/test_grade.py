@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -194,11 +195,25 @@ def test_a_run_that_is_ended_goes_on_where_it_was(kit, end):
         running.send_signal(end)
         running.wait(60)
     kept = count(path)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and of_pool(kit):
+        time.sleep(0.2)
+    assert not of_pool(kit)
     assert 3 <= kept < 8
     out = gradus("grade", "in", "--allow-unsandboxed", "--csv", "points.csv")
     assert f"{kept} are graded already" in out
     assert len(points_of(kit)) == 8
     assert points_of(kit)["s2"] == 7
+
+
+def of_pool(kit):
+    """Processes of a pool that grades in this kit."""
+    here = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = " ".join(process.info["cmdline"] or ())
+        if "multiprocessing" in words and process.info["cwd"] == str(kit.root):
+            here.append(process)
+    return here
 
 
 def count(path):

@@ -16,6 +16,7 @@ from gradus.classroom.grade.answer import unpack
 from gradus.course import load_course
 from gradus.engine import one_thread
 from gradus.errors import GradusError
+from gradus.grading.own_process import end_with_parent
 from gradus.grading.report import Report
 from gradus.grading.report_file import from_json, to_json
 
@@ -111,6 +112,7 @@ def _end(pool: ProcessPoolExecutor) -> None:
 
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that started this one
+    end_with_parent()
     one_thread()
 
 
