@@ -65,6 +65,11 @@ def continued(text: str) -> str:
     return re.sub(rf"\n(?=[^\n])(?!{INDENT})", f"\n{INDENT}", safe(text))
 
 
+def shown_name(name: str) -> str:
+    """A file's name that a student chose, as it may be shown: no line breaks, no orders to a terminal."""
+    return name if name.isprintable() else ascii(name)
+
+
 def quoted(text: str) -> str:
     """`safe`, with a mark before each line, as it is shown of what a submission prints."""
     lines = safe(text).split("\n")

@@ -20,14 +20,15 @@ from traitlets import Bool, Float, Unicode
 
 from gradus.classroom.clean import log_safely
 from gradus.classroom.handed_in import refuse_links
+from gradus.classroom.sandboxed import require_sandbox
+from gradus.classroom.verdicts import require_verdicts
 from gradus.course import load_course
 from gradus.engine.apart import grade_apart
-from gradus.errors import GraderError, SubmissionError
+from gradus.errors import SubmissionError
 from gradus.grading.report import TopicResult
 from gradus.grading.tables import task_table
-from gradus.sandbox.levels import Level, probe_level
 from gradus.submission.notebook_source import read_notebook
-from gradus.submission.status import Problem, Status
+from gradus.submission.status import Problem
 
 CHECK_PREFIX = "check-"
 
@@ -130,7 +131,7 @@ class GradusExecute(NbGraderPreprocessor):
         self._require_sandbox()
         topic = resources["nbgrader"]["notebook"]
         result = self.grade(nb, topic, Path(resources["metadata"]["path"]))
-        _require_verdicts(result)
+        require_verdicts(result)
         for number, cell in enumerate(nb.cells, start=1):
             if cell.cell_type != "code":
                 continue
@@ -142,16 +143,9 @@ class GradusExecute(NbGraderPreprocessor):
         return nb, resources
 
     def _require_sandbox(self) -> None:
-        reached = probe_level()
-        if reached.level is Level.SANDBOX:
-            return
-        if not self.allow_unsandboxed:
-            raise GraderError(
-                f"a class is graded in a sandbox, and this machine reaches only {reached}. To grade "
-                "all the same, set c.GradusExecute.allow_unsandboxed = True in nbgrader_config.py: "
-                "submissions can then read and change what you can (docs/security.md)."
-            )
-        self.log.warning("Graded without a sandbox: %s", reached)
+        how = "set c.GradusExecute.allow_unsandboxed = True in nbgrader_config.py"
+        if note := require_sandbox(allowed=self.allow_unsandboxed, how=how):
+            self.log.warning("%s", note)
 
     def grade(self, nb: Any, topic: str, folder: Path) -> TopicResult:
         """Run the graders on a notebook, in a scratch copy of the folder that it was handed in with."""
@@ -170,21 +164,6 @@ class GradusExecute(NbGraderPreprocessor):
             ).topic(topic)  # fmt: skip
         self.log.info("%s was graded at the level %s", topic, result.isolation["level"])
         return result
-
-
-def _require_verdicts(result: TopicResult) -> None:
-    """A mark exists only where every check judged the answer.
-
-    Raises:
-        GraderError: If a check is broken, or did not run (it was skipped, or the run ended early).
-    """
-    for check in result.checks():
-        if check.status in (Status.BROKEN, Status.NOT_RUN):
-            is_what = "is broken" if check.status is Status.BROKEN else "did not run"
-            raise GraderError(
-                f"{result.name}: no mark was recorded, since the grader's check {check.check.name} "
-                f"{is_what}.\n{check.message}"
-            )
 
 
 def _score_output(result: TopicResult, task: str, number: int) -> Any:

@@ -8,7 +8,9 @@ from typing import Any
 
 from nbgrader.utils import parse_utc
 
+from gradus.classroom.odd_files import odd_kind
 from gradus.errors import SubmissionError
+from gradus.shown import shown_name
 
 MOST_NAMED = 5
 TIMESTAMP = "timestamp.txt"
@@ -38,20 +40,15 @@ def require_plain_files(folder: Path, submitted: Path | None = None) -> None:
         )
 
 
-def shown_name(name: str) -> str:
-    """A file's name that a student chose, as it may be shown: no line breaks, no orders to a terminal."""
-    return name if name.isprintable() else ascii(name)
-
-
 def _odd(folder: Path, submitted: Path | None) -> Iterator[tuple[str, str]]:
     for above in _way_to(folder, submitted):
-        kind = _odd_kind(above.lstat().st_mode)
+        kind = odd_kind(above.lstat().st_mode)
         if kind:
             yield str(above), kind
             return  # what lies below is not the student's
     for path in sorted(folder.rglob("*")):
         name, mode = path.relative_to(folder).as_posix(), path.lstat().st_mode
-        kind = _odd_kind(mode)
+        kind = odd_kind(mode)
         if not kind and not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)):
             kind = "not readable"
         if not kind and stat.S_ISDIR(mode) and path.suffix == ".ipynb" and path.parent == folder:
@@ -68,12 +65,6 @@ def _way_to(folder: Path, submitted: Path | None) -> list[Path]:
         return [folder.parent, folder]
     between = [path for path in folder.parents if submitted in path.parents]
     return [*reversed(between), folder]
-
-
-def _odd_kind(mode: int) -> str:
-    if stat.S_ISLNK(mode):
-        return "a link"
-    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "a device, a pipe or a socket"
 
 
 def _odd_timestamp(path: Path) -> str:

@@ -14,12 +14,23 @@ from gradus.cli import student
 from gradus.cli import check, tasks, watch
 
 # isort: split
-from gradus.cli import authoring, classroom
+from gradus.cli import authoring, classroom, grade
 from gradus.cli.app import BAD_INPUT, BROKEN, INTERRUPTED, app
 from gradus.errors import GradusError
 from gradus.shown import continued
 
-__all__ = ["app", "authoring", "check", "classroom", "kit", "main", "student", "tasks", "watch"]
+__all__ = [
+    "app",
+    "authoring",
+    "check",
+    "classroom",
+    "grade",
+    "kit",
+    "main",
+    "student",
+    "tasks",
+    "watch",
+]
 
 
 def main() -> None:

@@ -1,16 +1,14 @@
 """How long each case of a topic may take for a class, from what the reference takes on this machine."""
 
 import contextlib
-import hashlib
-import importlib.metadata
 import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gradus import __version__
 from gradus.course import Course
+from gradus.engine.depends import depends_on
 from gradus.engine.job import Job
 from gradus.engine.spawned import grade_spawned
 from gradus.errors import GraderError
@@ -24,7 +22,6 @@ FIRST_TIMES = (
     3  # as long as the slowest of the quick cases: what is done once, such as an import, may fall
 )
 QUICK_SECONDS = 10.0  # ... to any case. Quick is what has no longer limit than this
-LIBRARIES = ("torch", "numpy", "scikit-learn", "pytest")
 
 _known: dict[str, dict[str, float]] = {}  # what this process has measured or read, by key
 
@@ -100,14 +97,8 @@ def _from_lines(lines: Iterable[Line]) -> dict[str, float]:
 
 def _key(course: Course, topic: str, devices: Sequence[str], isolated: bool) -> str:
     """Everything that a time depends on, as a hash."""
-    about = [platform.node(), platform.python_version(), os.cpu_count(), list(devices), isolated]
-    about += [__version__, *(importlib.metadata.version(name) for name in LIBRARIES)]
-    key = hashlib.sha256(json.dumps([str(course.root), *about]).encode())
-    data = sorted((course.root / "datasets").glob("*.py"))
-    for path in (course.grader(topic), course.solution(topic), *data):
-        content = path.read_bytes() if path.exists() else b""
-        key.update(hashlib.sha256(content).digest())
-    return key.hexdigest()
+    machine = platform.node(), os.cpu_count(), str(course.root)
+    return depends_on(course, topic, machine, list(devices), isolated)
 
 
 def _read(path: Path, key: str) -> dict[str, float] | None:

@@ -33,8 +33,15 @@ def is_supervised(config: pytest.Config) -> bool:
 def end_with_supervisor() -> None:
     """Let this process end when the one that supervises it does: nobody else would stop an endless loop."""
     supervisor = int(os.environ.get(SUPERVISOR, "0"))
-    if not supervisor or os.name != "posix":
+    if supervisor:
+        end_with_parent(supervisor)
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """Let this process end when its parent does, by its process id the one that it has now if None."""
+    if os.name != "posix":
         return
+    supervisor = os.getppid() if parent is None else parent
     prctl(PDEATHSIG, getattr(signal, "SIGKILL", 0))  # Linux; the thread is for other systems
 
     def watch() -> None:

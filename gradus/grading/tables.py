@@ -31,6 +31,8 @@ def task_table(task: TaskResult, earned: float | None = None) -> str:
         earned: Points to show, where hidden checks took some away.
     """
     rows = "".join(_row(result) for result in task.checks)
+    taken = task.earned - (task.earned if earned is None else earned)
+    rows += _taken(taken) if taken > 0 else ""
     points = f"{task.earned if earned is None else earned:g} of {task.possible} points"
     return (
         f'<div class="{NO_FORMULAS}" style="text-align:left"><b>{escape(task.name)}: {points}</b>'
@@ -47,6 +49,16 @@ def _row(result: CheckResult) -> str:
         f'{ROW}<td style="{CELL};white-space:nowrap;color:{colour}">{mark} {result.status.value}</td>'
         f'<td style="{CELL};white-space:nowrap">{earned} / {points}</td>'
         f'<td style="{CELL}">{escape(result.check.title)}{detail}</td></tr>'
+    )
+
+
+def _taken(points: float) -> str:
+    """What a student may know of hidden checks: that they took points away."""
+    were = "1 point was" if points == 1 else f"{points:g} points were"
+    return (
+        f'{ROW}<td style="{CELL};white-space:nowrap;color:{WRONG}">✗ not shown</td>'
+        f'<td style="{CELL};white-space:nowrap">-{points:g}</td>'
+        f'<td style="{CELL}">{were} lost in checks that are not shown</td></tr>'
     )
 
 

@@ -1,0 +1,101 @@
+"""What an instructor can act on when a class is graded: who has nothing and why, what most lose."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gradus.classroom.grade.store import Mark
+from gradus.grading.report import LABEL, TopicResult
+from gradus.submission.status import Status
+
+MOST = 8  # lines of one kind
+SLOW = 3  # times the median
+
+
+def write_csv(path: Path, marks: Sequence[Mark], topics: Sequence[str]) -> None:
+    """A line for each student, a column of points for each topic, and the total; empty where nothing came.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    by_student: dict[str, dict[str, int]] = {}
+    for mark in marks:
+        by_student.setdefault(mark.student, {})[mark.topic] = result_of(mark).earned
+    with path.open("w", newline="", encoding="utf-8-sig") as file:  # spreadsheets ask for the mark
+        writer = csv.writer(file)
+        writer.writerow(["student", *topics, "total"])
+        for student, points in by_student.items():
+            row = [points.get(topic, "") for topic in topics]
+            writer.writerow([_plain(student), *row, sum(points.values())])
+
+
+def _plain(text: str) -> str:
+    """A name that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def result_of(mark: Mark) -> TopicResult:
+    """The one topic of a mark's report."""
+    return mark.graded.report.topic(mark.topic)
+
+
+def summary(marks: Sequence[Mark]) -> Iterator[str]:
+    """Lines of at most 80 columns or so."""
+    topics = dict.fromkeys(mark.topic for mark in marks)
+    for topic in topics:
+        of_topic = [mark for mark in marks if mark.topic == topic]
+        results = [result_of(mark) for mark in of_topic]
+        points = sorted(result.earned for result in results)
+        possible = results[0].possible
+        yield (
+            f"{topic}: {len(points)} graded, of {possible} points the median is "
+            f"{points[len(points) // 2]}, {sum(p == possible for p in points)} have all"
+        )
+        yield from _nothing(of_topic)
+        yield from _lost_most(results)
+        yield from _slow(of_topic)
+
+
+def _nothing(marks: Sequence[Mark]) -> Iterator[str]:
+    none = [mark for mark in marks if result_of(mark).earned == 0]
+    for mark in none[:MOST]:
+        yield f"  0 points  {mark.student}: {_why(result_of(mark))}"
+    if len(none) > MOST:
+        yield f"  0 points  ... and {len(none) - MOST} more"
+
+
+def _why(result: TopicResult) -> str:
+    """The first thing that is wrong, in one line."""
+    if result.problems:
+        problem = result.problems[0]
+        return f"{problem.where}: {problem.message.splitlines()[0]}"
+    statuses = {check.status for check in result.checks()}
+    if statuses <= {Status.TODO, Status.NOT_RUN}:
+        return "nothing but the stub"
+    first = next(c for c in result.checks() if c.status not in (Status.PASSED, Status.TODO))
+    rows = first.message.splitlines()
+    said = next((row for row in rows if row.startswith(("  problem", "  raised", "  stopped"))), "")
+    return f"{first.check.task}: {said[LABEL:] or first.check.title}"
+
+
+def _lost_most(results: Sequence[TopicResult]) -> Iterator[str]:
+    """Checks that most of those fail who have tried the task."""
+    failed: Counter[tuple[str, str]] = Counter()
+    tried: Counter[str] = Counter()
+    for result in results:
+        for task in result.tasks:
+            if task.status is not Status.TODO:
+                tried[task.name] += 1
+                lost = [c for c in task.checks if c.status is not Status.PASSED]
+                failed.update((task.name, c.check.title) for c in lost)
+    for (name, title), count in failed.most_common(3):
+        yield f"  {count} of {tried[name]} fail  {name}: {title}"
+
+
+def _slow(marks: Sequence[Mark]) -> Iterator[str]:
+    seconds = sorted(mark.graded.seconds for mark in marks)
+    usual = seconds[len(seconds) // 2]
+    slow = [mark for mark in marks if mark.graded.seconds > max(10.0, SLOW * usual)]
+    for mark in sorted(slow, key=lambda mark: -mark.graded.seconds)[:3]:
+        yield f"  {mark.graded.seconds:.0f} s  {mark.student} (the median takes {usual:.1f} s)"
