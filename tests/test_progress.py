@@ -471,7 +471,7 @@ def test_what_a_notebook_has_besides_its_answers_counts_not():
         "K = 7\ndef double(x):\n    return x",
         answer,
         'check("double")',
-        "torch.manual_seed(0)\ntorch.rand(3)\nx = 3\nprint(double(x))",
+        "torch.manual_seed(0)\ntorch.set_num_threads(2)\ntorch.rand(3)\nx = 3\nprint(double(x))",
         "for row in range(3):\n    print(row)",
         answer,
     ]

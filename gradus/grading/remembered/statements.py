@@ -13,7 +13,9 @@ from functools import cached_property
 from gradus.submission.pieces import first_line
 
 EVERY = "*"  # as a name: what `from x import *` may bind
-_SETTING = re.compile(r"(?:set|use|allow|enable|disable|register)_?(?!printoptions)")
+_SETTING = re.compile(  # but of how numbers are printed, and of how many threads compute
+    r"(?:set|use|allow|enable|disable|register)(?:$|_(?!printoptions|num_))"
+)
 _NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 _LAYOUT = {tokenize.INDENT: "\t", tokenize.DEDENT: "\b", tokenize.NEWLINE: "\n"}
 _SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
