@@ -243,6 +243,11 @@ def test_an_answer_is_kept_with_what_lies_beside_it(tmp_path):
     assert answer.sha256 != read_answer(folder / "demo.py", None).sha256
 
 
+def test_an_ending_in_capitals_is_a_notebook_too(tmp_path):
+    (tmp_path / "DEMO.IPYNB").write_text("{}", "utf-8")
+    assert read_answer(tmp_path / "DEMO.IPYNB", None).name == "DEMO.ipynb"
+
+
 def test_a_link_is_not_read(tmp_path):
     (tmp_path / "secret.py").write_text("x = 1\n", "utf-8")
     (tmp_path / "demo.py").symlink_to(tmp_path / "secret.py")

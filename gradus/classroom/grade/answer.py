@@ -60,7 +60,8 @@ def read_answer(file: Path, folder: Path | None) -> Answer:
         raise SubmissionError(f"cannot be read: {error.strerror}.") from error
     inside = file.relative_to(folder).as_posix() if folder is not None else file.name
     others.pop(inside, None)
-    return Answer(file.name, data, others)
+    name = file.with_suffix(file.suffix.lower()).name  # graded as what it is: `.IPYNB`
+    return Answer(name, data, others)
 
 
 def unpack(packed: bytes, folder: Path) -> Path:
