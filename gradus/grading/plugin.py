@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradus.grading.devices import (
-    CHOICES,
-    cuda_is_there,
-    not_remembered,
-    parameters,
-    problem,
-    torch_name,
-)
+from gradus.grading.devices import CHOICES, cuda_is_there, parameters, problem, torch_name
 from gradus.grading.marks import DECLARED, hidden_last, is_check
 from gradus.grading.neighbours import spoiled
 from gradus.grading.options import add_options, useless
@@ -228,10 +221,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         grading.submissions.close()
         path = session.config.getoption("--gradus-report")
         own_work = grading.submissions.are_own_work()
-        note = not_remembered(session.config.getoption("--device"))
-        if own_work and note:
-            grading.results.notes.append(note)
-        grading.results.write(path, own_work=own_work and not note)
+        devices = session.config.getoption("--device")
+        grading.results.write(path, own_work=own_work, devices=devices)
 
 
 @pytest.hookimpl(tryfirst=True)

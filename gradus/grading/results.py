@@ -3,6 +3,7 @@
 import contextlib
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from gradus import __version__
 from gradus.course import find_course
 from gradus.errors import CourseError
+from gradus.grading.devices import not_remembered
 from gradus.grading.grader_file import read_checks, topic_of
 from gradus.grading.journal import Journal
 from gradus.grading.remembered import memory
@@ -82,15 +84,20 @@ class Results:
                     return find_course(Path(grader).parent).topics.index(topic.name), topic.name
         return sys.maxsize, topic.name
 
-    def write(self, path: Path | None, *, own_work: bool) -> None:
-        """Write the report to a file; with `own_work` (exercises/) remember the results for `gradus`."""
+    def write(self, path: Path | None, *, own_work: bool, devices: Sequence[str] = ()) -> None:
+        """Write the report to a file; with `own_work` (exercises/) remember the results for `gradus`.
+
+        What was found on `devices` that were chosen is not remembered, which a note says.
+        """
         if not self._journal.is_owned:
             return
         report = self.report()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(to_json(report) + "\n", encoding="utf-8")
-        if own_work:
+        if own_work and devices:
+            self.notes.append(not_remembered(devices))
+        elif own_work:
             for course in dict.fromkeys(find_course(Path(grader).parent) for grader in self._cases):
                 self.notes += keep(course, report)
         self._journal.end()
