@@ -42,9 +42,9 @@ them. `pytest` alone grades everything, `pytest -k TASK` one task, and its
 
 Topics: {topics}.
 
-`graders/` holds the checks, `datasets/` the data; leave both as they are. What
-gradus remembers (progress, hints that you have seen, backups) is in the folder
-`.gradus`.
+`graders/` holds the checks, `datasets/` the data; leave both as they are. The
+folder `.gradus` holds what is remembered: progress, hints that you have seen,
+backups.
 """
 
 
