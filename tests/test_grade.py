@@ -13,9 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
-from gradus import cli
 from gradus.classroom.grade.answer import read_answer, unpack
 from gradus.classroom.grade.explain import find_mark
 from gradus.classroom.grade.store import Store
@@ -23,6 +21,7 @@ from gradus.errors import GradusError, SubmissionError
 from gradus.grading.tables import task_table
 from gradus.wall.judge.source import Source
 from tests.kits import answers, code_cells, earned, grade, notebook, write_kit
+from tests.test_cli import gradus
 
 SQUARED = "def double(x): return x**2"
 ONE_COLUMN = (
@@ -37,15 +36,6 @@ CLASS = {
     "fay": answers(),  # as ann's
 }
 POINTS = {"ann": 7, "ben": 5, "cid": 6, "dot": 0, "eve": 4, "fay": 7}
-
-
-def gradus(*words, code=0):
-    """Run a command; returns what it printed."""
-    done = CliRunner().invoke(cli.app, list(words))
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == code, done.output
-    return done.output
 
 
 def hand_in(folder, texts):
