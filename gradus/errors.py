@@ -15,6 +15,10 @@ class GradusError(Exception):
     def __str__(self) -> str:
         return safe(super().__str__())
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the words alone. Lines of gradus's own code say nothing to a student."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 @contextlib.contextmanager
 def needs(extra: str, what: str) -> Iterator[None]:

@@ -517,3 +517,11 @@ def test_a_check_with_another_body_has_not_seen_the_answer(kit, capfd):
     )
     assert states(kit)["double"] == (State.EDITED, 0)
     assert states(kit)["Affine"] == (State.DONE, 2)
+
+
+def test_an_error_for_a_person_has_no_traceback_in_a_notebook(kit, kernel, capsys):
+    kernel('check("dubble")')
+    shown = capsys.readouterr().out
+    assert "no task 'dubble'. Is double meant?" in shown
+    assert "Traceback" not in shown
+    assert "notebook.py" not in shown

@@ -1,6 +1,7 @@
 """Read what a grader file declares, without importing it: every check with its task and points."""
 
 import ast
+import difflib
 import io
 from collections.abc import Sequence
 from functools import lru_cache
@@ -68,7 +69,10 @@ def require_task(path: Path, task: str) -> str:
     """
     known = tasks_in(path)
     if task not in known:
-        raise GradusError(f"{topic_of(path)}: no task {task!r}. There are: {', '.join(known)}.")
+        near = difflib.get_close_matches(task, known, n=1)
+        guess = f"Is {near[0]} meant? " if near else ""
+        there = ", ".join(known)
+        raise GradusError(f"{topic_of(path)}: no task {task!r}. {guess}There are: {there}.")
     return task
 
 
