@@ -14,11 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gradus.classroom import sandboxed
 from gradus.classroom.grade.answer import read_answer, unpack
 from gradus.classroom.grade.explain import find_mark
 from gradus.classroom.grade.store import Store
 from gradus.errors import GradusError, SubmissionError
 from gradus.grading.tables import task_table
+from gradus.sandbox.errors import SandboxError
+from gradus.sandbox.levels import Isolation, Level
 from gradus.wall.judge.source import Source
 from tests.kits import answers, code_cells, earned, grade, notebook, write_kit
 from tests.test_cli import gradus
@@ -147,6 +150,16 @@ def test_a_broken_grader_gives_nobody_a_mark(kit):
     assert not Store(kit.root / "gradus-grades.db").marks()
 
 
+def test_without_a_sandbox_nothing_is_graded_unless_one_says_so(kit, monkeypatch):
+    monkeypatch.setattr(
+        sandboxed, "probe_level", lambda: Isolation(Level.PROCESS, {"why": "a test"})
+    )
+    hand_in(kit.root / "in", {"ann": answers()})
+    with pytest.raises(SandboxError, match=r"reaches only process.*add --allow-unsandboxed"):
+        gradus("grade", "in")
+    assert not (kit.root / "gradus-grades.db").exists()
+
+
 def test_a_file_that_is_no_store_is_told(kit):
     hand_in(kit.root / "in", {"ann": answers()})
     (kit.root / "gradus-grades.db").write_text(
@@ -178,12 +191,14 @@ def test_a_run_that_is_ended_goes_on_where_it_was(kit, end):
 
     path = kit.root / "gradus-grades.db"
     with subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=hear
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=hear
     ) as running:
         while running.poll() is None and count(path) < 3:
             time.sleep(0.1)
         running.send_signal(end)
-        running.wait(60)
+        _, said = running.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert ("the same command goes on" in said) == (end == signal.SIGINT)
     kept = count(path)
     until = time.monotonic() + 60
     while time.monotonic() < until and of_pool(kit):

@@ -1,6 +1,6 @@
 """A class is graded in a sandbox; where this machine has none, only on the instructor's word."""
 
-from gradus.errors import GraderError
+from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.levels import Level, probe_level
 
 
@@ -12,13 +12,13 @@ def require_sandbox(*, allowed: bool, how: str) -> str:
         how: How an instructor allows it, for the message.
 
     Raises:
-        GraderError: If there is none, and that is not allowed.
+        SandboxError: If there is none, and that is not allowed.
     """
     reached = probe_level()
     if reached.level is Level.SANDBOX:
         return ""
     if not allowed:
-        raise GraderError(
+        raise SandboxError(
             f"a class is graded in a sandbox, and this machine reaches only {reached}. To grade "
             f"all the same, {how}: submissions can then read and change what you can (docs/security.md)."
         )

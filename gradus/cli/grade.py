@@ -78,6 +78,10 @@ def grade(
                 shown.clear()
                 typer.echo(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
                 odd.append((handed_in, why))
+        except KeyboardInterrupt:
+            shown.clear()
+            typer.echo(f"what is graded is kept in {store}; the same command goes on.", err=True)
+            raise
         finally:
             shown.clear()
     students = {one.student for one in placing.found}

@@ -118,9 +118,8 @@ class GradingSession:
         self.journal.started(
             item.nodeid, limit_of(item), self.data(item, Verdict(Status.ERROR, ()))
         )
-        _seed(
-            self.random_of(item, TORCH).seed()
-        )  # students' own layers draw from it, and may see it
+        # Students' own layers draw from it, and may see it.
+        _seed(self.random_of(item, TORCH).seed())
         modules = nullcontext() if self.submissions.isolated else copied_for_modules()
         try:
             with exits_intercepted(), settings_kept(), modules:
