@@ -80,7 +80,8 @@ def grade(
                 odd.append((handed_in, why))
         except KeyboardInterrupt:
             shown.clear()
-            typer.echo(f"what is graded is kept in {store}; the same command goes on.", err=True)
+            rest = "" if regrade else "; the same command goes on"  # that option begins anew
+            typer.echo(f"what is graded is kept in {store}{rest}.", err=True)
             raise
         finally:
             shown.clear()
