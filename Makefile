@@ -1,4 +1,4 @@
-# make setup | demo | test | test-answers | test-versions | lint | bench | export.  Needs Python 3.10 or newer; everything goes into .venv.
+# make setup | demo | test | test-answers | test-versions | lint | bench | bench-class | export.  Needs Python 3.10 or newer; everything goes into .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # More than cores: some tests wait for a time limit or for another process.
 WORKERS ?= 3
 
-.PHONY: setup demo test test-answers test-versions lint bench export
+.PHONY: setup demo test test-answers test-versions lint bench bench-class export
 .SILENT:
 
 setup: $(STAMP)
@@ -42,6 +42,9 @@ test-versions: setup
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py
+
+bench-class: setup     # some ten minutes: a class of 30 with gradus and with stock nbgrader, and 2,000 submissions
+	$(BIN)/python tests/benchmarks/classroom.py
 
 export: setup
 	$(BIN)/gradus export

@@ -251,19 +251,20 @@ import sys
 from pathlib import Path
 from gradus.course import load_course
 from gradus.engine.apart import grade_apart
-root, path = map(Path, sys.argv[1:])
-result = grade_apart(load_course(root), "demo", path).topic("demo")
+root, path = map(Path, sys.argv[1:3])
+result = grade_apart(load_course(root), "demo", path, isolated=sys.argv[3:] == ["isolated"]).topic("demo")
 print(result.earned, "torch" in sys.modules)
 """
 
 
-def test_a_process_that_only_supervises_does_not_import_torch(shared_kit, tmp_path, mode):
-    if mode == "forked":
+@pytest.mark.parametrize("wall", ["in this process", "isolated"])
+def test_a_process_that_only_supervises_does_not_import_torch(shared_kit, tmp_path, mode, wall):
+    if mode == "forked" and wall != "isolated":
         pytest.skip("the warm judge, which supervises, has torch imported for all children")
     path = tmp_path / "demo.py"
     path.write_text(answers(), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", NO_TORCH, str(shared_kit.root), str(path)],
+        [sys.executable, "-c", NO_TORCH, str(shared_kit.root), str(path), wall],
         capture_output=True,
         text=True,
         timeout=120,

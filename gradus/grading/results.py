@@ -1,14 +1,15 @@
 """What the cases of one pytest run came to: kept as they come in, put together, written down."""
 
 import contextlib
+import functools
+import importlib.metadata
+import importlib.util
 import platform
+import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import pytest
-import torch
 
 from gradus import __version__
 from gradus.course import find_course
@@ -108,6 +109,15 @@ def versions() -> dict[str, str]:
     return {
         "gradus": __version__,
         "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "pytest": pytest.__version__,
+        "torch": _torch(),
+        "pytest": importlib.metadata.version("pytest"),
     }
+
+
+@functools.cache
+def _torch() -> str:
+    """The version of torch that would be imported: with the platform, which the package's own data lack."""
+    spec = importlib.util.find_spec("torch")
+    assert spec is not None
+    assert spec.origin is not None
+    return str(runpy.run_path(str(Path(spec.origin).with_name("version.py")))["__version__"])

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 from gradus.classroom.grade.answer import unpack
@@ -74,7 +75,10 @@ def _in_one_pool(
 ) -> Generator[Answered, None, tuple[bool, list[Asked]]]:
     """As `grade_all`; returns whether there is more to do, and the answers that were lost."""
     context = get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+    free: SimpleQueue[int] = context.SimpleQueue()
+    for number in _of_their_own(jobs):
+        free.put(number)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(free,))
     running: dict[Future[tuple[int, float, str, str]], Asked] = {}
     try:
         while True:
@@ -110,9 +114,23 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
-def _begin() -> None:
+def _of_their_own(jobs: int) -> list[int]:
+    """A processor for each process, where there are enough.
+
+    A judge and its worker take turns, several times in a millisecond. On one processor that costs a tenth less
+    than on two.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return []
+    there = sorted(os.sched_getaffinity(0))
+    return there[:jobs] if 1 < jobs <= len(there) else []
+
+
+def _begin(free: "SimpleQueue[int]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that started this one
     end_with_parent()
+    if not free.empty():
+        os.sched_setaffinity(0, {free.get()})
     one_thread()
 
 

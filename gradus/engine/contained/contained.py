@@ -29,7 +29,7 @@ from gradus.submission.status import Status
 from gradus.wall.judge.budget import SECONDS, reached
 from gradus.wall.judge.source import Source
 from gradus.wall.slots import hidden_from_submissions, slot_of
-from gradus.wall.wire.nodes import MAX_BODY
+from gradus.wall.wire.limits import MAX_BODY
 
 Listen = Callable[[Line], object]
 PROCESS = "gradus.engine.contained.process"

@@ -23,10 +23,12 @@ from gradus.grading import time_limit
 from gradus.grading.isolation import GIVEN
 from gradus.grading.journal import FAULT, Journal, Line
 from gradus.sandbox.levels import Isolation, Level
+from gradus.simulated_gpu import simulation
 from gradus.wall.judge import isolated, wall
 from gradus.wall.judge.source import Received
 
-AHEAD = (time_limit, isolated, wall)  # what every child needs is imported before it is forked
+# What every child needs is imported before it is forked.
+AHEAD = (time_limit, isolated, wall, simulation)
 _ready: list[WarmJudge] = []  # what children inherit
 
 

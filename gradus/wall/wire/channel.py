@@ -13,7 +13,8 @@ import struct
 import time
 from collections.abc import Sequence
 
-from gradus.wall.wire.nodes import MAX_BODY, MAX_HEAD, WireError
+from gradus.wall.wire.limits import MAX_BODY, MAX_HEAD
+from gradus.wall.wire.nodes import WireError
 
 _FRAME = struct.Struct("<BIQ")  # kind, bytes of the head, bytes of the body
 _INLINE, _SHARED, _WANTED = 0, 1, 2  # body on the socket; in shared memory; "give me so much of it"

@@ -10,15 +10,11 @@ import torch
 
 from gradus.simulated_gpu.active import note_origin
 from gradus.wall.wire.containers import named_tuple, require_spread
+from gradus.wall.wire.limits import MAX_BODY, MAX_DEPTH, MAX_DIMS, MAX_ORIGIN, MAX_SIZE
 from gradus.wall.wire.nodes import (
     CONSTANTS,
     DTYPES,
     MAPPINGS,
-    MAX_BODY,
-    MAX_DEPTH,
-    MAX_DIMS,
-    MAX_ORIGIN,
-    MAX_SIZE,
     SEQUENCES,
     TUPLES,
     Node,

@@ -9,13 +9,11 @@ import torch
 
 from gradus.simulated_gpu.active import device_of, made_at
 from gradus.submission.copies import is_expanded, unexpanded
+from gradus.wall.wire.limits import MAX_BODY, MAX_DEPTH, MAX_ORIGIN
 from gradus.wall.wire.nodes import (
     CONSTANTS,
     DTYPE_NAMES,
     MAPPINGS,
-    MAX_BODY,
-    MAX_DEPTH,
-    MAX_ORIGIN,
     QUICK,
     Node,
     Pack,

@@ -13,14 +13,7 @@ from typing import Any
 import torch
 
 from gradus.errors import GradusError
-
-MAX_HEAD = 8 << 20  # bytes of JSON
-MAX_BODY = 512 << 20  # bytes of all tensors of a message
-MAX_ORIGIN = 500  # characters that tell which line made a tensor
-MAX_DEPTH = 40  # of nested containers
-MAX_DIMS = 64
-MAX_SIZE = 1 << 40  # of one dim
-MAX_DIGITS = 20_000  # of a number beyond 64 bits, hexadecimal
+from gradus.wall.wire.limits import MAX_DIGITS, MAX_HEAD
 
 Node = Any  # what json.loads makes
 Pack = Callable[[Any], Node]
