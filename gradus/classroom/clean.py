@@ -4,23 +4,26 @@ The graded notebook is cleaned when it is written, so every program that shows i
 page of formgrader and the feedback clean what they are given once more.
 """
 
+import base64
 import logging
 import re
+from html import escape
 from typing import Any
 
 import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
-from nbgrader.utils import is_grade, is_locked
+from nbgrader.utils import is_locked
 
-from gradus.classroom.safe_html import as_text, safe_markdown
+from gradus.classroom.safe_html import as_text, safe_html, safe_markdown
 from gradus.shown import continued, visible
 
+OURS = "gradus"  # in the metadata of an output that gradus has written
 _PICTURES = ("image/png", "image/jpeg")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 
 class GradusClean(NbGraderPreprocessor):
-    """Makes text cells and outputs harmless, except for the instructor's own locked cells."""
+    """Makes harmless: text cells, except for the instructor's own locked ones, and outputs of student code."""
 
     def __init__(self, **words: Any) -> None:
         super().__init__(**words)
@@ -30,8 +33,7 @@ class GradusClean(NbGraderPreprocessor):
         """Clean one notebook."""
         for cell in nb.cells:
             if cell.cell_type == "code":
-                if not (is_grade(cell) and is_locked(cell)):  # those outputs are ours
-                    cell.outputs = [_clean_output(output) for output in cell.outputs]
+                cell.outputs = [o if _is_ours(o) else _clean_output(o) for o in cell.outputs]
             elif not is_locked(cell):
                 _clean_text(cell)
         return nb, resources
@@ -61,8 +63,13 @@ def _clean_text(cell: Any) -> None:
         cell.metadata.pop(name, None)
 
 
+def _is_ours(output: Any) -> bool:
+    """Whether gradus wrote it: student code's outputs have no metadata (`own_cells.outputs`)."""
+    return bool(output.get("metadata", {}).get(OURS))
+
+
 def _clean_output(output: Any) -> Any:
-    """Text and pictures of an output; all else becomes a line that says what was there."""
+    """Text, tables and pictures of an output; all else becomes a line that says what was there."""
     if output.output_type == "stream":
         return nbformat.v4.new_output(
             "stream", name=_stream(output), text=visible(_text(output.get("text")))
@@ -75,17 +82,32 @@ def _clean_output(output: Any) -> Any:
             evalue=visible(_text(output.get("evalue"))),
             traceback=[visible(_text(line)) for line in (lines if isinstance(lines, list) else ())],
         )
-    kept = {
-        kind: _text(data)
-        for kind, data in output.get("data", {}).items()
-        if kind in _PICTURES and _BASE64.fullmatch(_text(data))
-    }
-    if "text/plain" in output.get("data", {}):
-        kept["text/plain"] = visible(_text(output.data["text/plain"]))
+    data = {kind: _text(value) for kind, value in output.get("data", {}).items()}
+    kept = {k: v for k, v in data.items() if k in _PICTURES and _BASE64.fullmatch(v)}
+    html = next((make(data[kind]) for kind, make in _AS_HTML.items() if kind in data), "")
+    if html and not kept:
+        kept["text/html"] = html
+    if "text/plain" in data:
+        kept["text/plain"] = visible(data["text/plain"])
     if not kept:
-        kinds = ", ".join(map(visible, map(str, output.get("data", {}))))
+        kinds = ", ".join(map(visible, map(str, data)))
         kept["text/plain"] = f"(an output that is not shown here: {kinds})"
     return nbformat.v4.new_output("display_data", data=kept)
+
+
+def _as_image(svg: str) -> str:
+    """A drawing as an image: there a browser runs no script of it, and loads nothing."""
+    data = base64.b64encode(svg.encode("utf-8", "replace")).decode()
+    return f'<img src="data:image/svg+xml;base64,{data}">'
+
+
+# The first one that is there is shown.
+_AS_HTML = {
+    "text/html": safe_html,
+    "image/svg+xml": _as_image,
+    "text/markdown": safe_markdown,
+    "text/latex": lambda text: safe_html(escape(text)),
+}
 
 
 def _stream(output: Any) -> str:

@@ -26,7 +26,10 @@ ATTRIBUTES = {
     "th": {"colspan", "rowspan"},
 }
 # A picture comes with the notebook: one from elsewhere would tell its server who looks, and when.
-_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
+# As an image a browser runs no script of an SVG, and loads nothing for it.
+_PICTURE = re.compile(
+    r"data:image/(?:png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE
+)
 _PICTURE_FILE = re.compile(r"(?!.*\.\.)[\w\-][\w\-./]*\.(?:png|jpe?g|gif|webp)", re.IGNORECASE)
 # No link into the site that shows the page: it also serves the files that were handed in.
 _LINK = re.compile(r"(?:https?://|mailto:|#).*", re.IGNORECASE | re.DOTALL)

@@ -87,9 +87,21 @@ def _essence(cell: dict[str, Any]) -> Any:
         essence.metadata["tags"] = [PICTURE]
     if isinstance(metadata, dict) and "nbgrader" in metadata:
         essence.metadata["nbgrader"] = metadata["nbgrader"]
-    elif essence.cell_type == "markdown" and "attachments" in cell:
-        essence["attachments"] = cell["attachments"]
+    attached = _attached(cell.get("attachments"))
+    if essence.cell_type == "markdown" and attached:
+        essence["attachments"] = attached
     return nbformat.from_dict(essence)
+
+
+def _attached(attachments: Any) -> dict[str, dict[str, str]]:
+    """Pictures that were pasted into a cell, as far as they are whole."""
+    if not isinstance(attachments, dict):
+        return {}
+    return {
+        str(name): {kind: data for kind, data in kinds.items() if isinstance(data, str)}
+        for name, kinds in attachments.items()
+        if isinstance(kinds, dict)
+    }
 
 
 def _draws(cell: dict[str, Any]) -> bool:
