@@ -5,7 +5,6 @@ page of formgrader and the feedback clean what they are given once more.
 """
 
 import base64
-import logging
 import re
 from html import escape
 from typing import Any
@@ -14,8 +13,9 @@ import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_locked
 
+from gradus.classroom.class_log import log_safely
 from gradus.classroom.safe_html import as_text, safe_html, safe_markdown
-from gradus.shown import continued, visible
+from gradus.shown import visible
 
 OURS = "gradus"  # in the metadata of an output that gradus has written
 _PICTURES = ("image/png", "image/jpeg")
@@ -116,22 +116,3 @@ def _stream(output: Any) -> str:
 
 def _text(value: Any) -> str:
     return "".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-class _SafeLines(logging.Filter):
-    """Names of students, files and notebooks stand in log lines, and one of them could forge the next."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Make one record safe to show; all of them pass."""
-        record.msg, record.args = continued(record.getMessage()), ()
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        record.exc_text = record.exc_text and continued(record.exc_text)
-        return True
-
-
-def log_safely(log: Any) -> None:
-    """From now on, whatever is logged here is safe to show."""
-    logger: logging.Logger = getattr(log, "logger", log)  # of an adapter
-    if not any(isinstance(known, _SafeLines) for known in logger.filters):
-        logger.addFilter(_SafeLines())

@@ -18,7 +18,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import Bool, Float, Unicode
 
-from gradus.classroom.clean import log_safely
+from gradus.classroom.class_log import log_safely
 from gradus.classroom.handed_in import refuse_links
 from gradus.classroom.sandboxed import require_sandbox
 from gradus.classroom.verdicts import require_verdicts

@@ -1,0 +1,78 @@
+"""nbgrader's log of a class: safe to show, a few lines for each student, and a table at the end."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Gradebook, MissingEntry
+
+from gradus.shown import continued, shown_name
+
+# Said at the level INFO for every file of every student.
+_EACH_FILE = (
+    *("Copying ", "Setting destination file permissions", "Creating/updating student with ID"),
+    *("Overwriting files with master versions", "Sanitizing ", "Converting notebook ", "Writing "),
+)
+_LONGEST_NAME = 36
+
+
+class _SafeLines(logging.Filter):
+    """Names of students, files and notebooks stand in log lines, and one of them could forge the next."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Make one record safe to show; leave out what is said for each file."""
+        record.msg, record.args = continued(record.getMessage()), ()
+        if record.levelno <= logging.INFO and record.msg.startswith(_EACH_FILE):
+            return False
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = record.exc_text and continued(record.exc_text)
+        return True
+
+
+def log_safely(log: Any) -> None:
+    """From now on, whatever is logged here is safe to show, and short enough to be read."""
+    logger: logging.Logger = getattr(log, "logger", log)  # of an adapter
+    if not any(isinstance(known, _SafeLines) for known in logger.filters):
+        logger.addFilter(_SafeLines())
+
+
+def table_at_the_end(autograde: Any) -> None:
+    """Let nbgrader's converter log everybody's points when the class is graded, or when it stopped.
+
+    Args:
+        autograde: nbgrader's `Autograde`, before it starts.
+    """
+    convert = autograde.convert_notebooks
+
+    def convert_and_tell() -> None:
+        try:
+            convert()
+        finally:
+            for line in _table(autograde):
+                autograde.log.info("%s", line)
+
+    autograde.convert_notebooks = convert_and_tell
+
+
+def _table(autograde: Any) -> Iterator[str]:
+    """A line for each student of this run."""
+    coursedir = autograde.coursedir
+    found = sorted(map(Path, autograde.assignments))
+    with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+        for path in found:
+            student, assignment = path.parent.name, path.name
+            graded = Path(
+                coursedir.format_path(coursedir.autograded_directory, student, assignment)
+            ).is_dir()
+            try:
+                submission = gradebook.find_submission(assignment, student)
+            except MissingEntry:
+                submission = None
+            points = "no mark"
+            if submission is not None and graded:
+                points = f"{submission.score:g} of {submission.max_score:g}"
+                if submission.needs_manual_grade:
+                    points += ", and a part to be graded by hand"
+            yield f"{shown_name(student):<{_LONGEST_NAME}} {assignment}: {points}"
