@@ -15,6 +15,7 @@ _EACH_FILE = (
     *("Overwriting files with master versions", "Sanitizing ", "Converting notebook ", "Writing "),
 )
 _LONGEST_NAME = 36
+STOPPED = 130  # exit code, as of a shell after Ctrl+C
 
 
 class _SafeLines(logging.Filter):
@@ -49,6 +50,9 @@ def table_at_the_end(autograde: Any) -> None:
     def convert_and_tell() -> None:
         try:
             convert()
+        except KeyboardInterrupt:
+            autograde.log.error("Stopped. The same command goes on with those who have no mark.")
+            raise SystemExit(STOPPED) from None
         finally:
             for line in _table(autograde):
                 autograde.log.info("%s", line)

@@ -1,0 +1,88 @@
+"""What nbgrader takes for the score of a cell: of gradus's checks, or of an instructor's own test."""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import nbformat
+
+from gradus.classroom.clean import OURS
+from gradus.classroom.own_cells.chosen import CHECK_PREFIX, checked_task, grade_id
+from gradus.errors import GraderError
+from gradus.grading.report import TopicResult
+from gradus.grading.tables import task_table
+
+_ASKS = re.compile(r"""\s*check\(\s*["'](\w+)["']\s*\)\s*""")
+_UNPROTECTED = "Graded by this cell's own code, in the process of the submission: a submission can change the outcome."
+
+
+def score_output(result: TopicResult, task: str, worth: float, number: int) -> Any:
+    """One float, and a table for people; nbgrader would take no output, or anything else, for full marks.
+
+    Where a cell is worth other points than its task has in the grader, the same part of them is earned.
+
+    Args:
+        result: Of all checks, hidden ones too.
+        task: The cell's.
+        worth: Points of the cell in the gradebook.
+        number: Of the cell.
+    """
+    graded = result.task(task)
+    scaled = graded.earned * worth / graded.possible
+    table = task_table(result.visible().task(task), earned=graded.earned)
+    if worth != graded.possible:
+        table += (
+            f"<div>This cell is worth {worth:g} points: {graded.earned:g} of {graded.possible:g} "
+            f"count as {scaled:.4g}.</div>"
+        )
+    return nbformat.v4.new_output(
+        "execute_result",
+        data={"text/plain": repr(float(scaled)), "text/html": table},
+        metadata={OURS: "score"},
+        execution_count=number,
+    )
+
+
+def own_outputs(outputs: list[Any], worth: float) -> list[Any]:
+    """Outputs of an instructor's own test cell, for nbgrader to take its score from, with a note.
+
+    nbgrader stops at partial credit above what the cell is worth: that is cut.
+    """
+    for output in outputs:
+        if output.output_type == "execute_result":
+            if _above(output.data["text/plain"], worth):
+                output.data["text/plain"] = repr(float(worth))
+            break
+    words = {"text/plain": _UNPROTECTED, "text/html": f"<i>{_UNPROTECTED}</i>"}
+    note = nbformat.v4.new_output("display_data", data=words, metadata={OURS: "note"})
+    return [*outputs, note]
+
+
+def _above(text: str, worth: float) -> bool:
+    try:
+        return float(text) > worth
+    except ValueError:
+        return False
+
+
+def require_known_checks(notebook: Any, topic: str, tasks: Collection[str]) -> None:
+    """Refuse an assignment that asks for the checks of a task which the grader no longer has.
+
+    Raises:
+        GraderError: With what to do.
+    """
+    for cell in notebook.cells:
+        asked = _ASKS.fullmatch(cell.source) if cell.cell_type == "code" else None
+        is_ours = asked is not None and grade_id(cell).startswith(CHECK_PREFIX)
+        if is_ours and cell.metadata["nbgrader"].get("grade") and not checked_task(cell, tasks):
+            raise GraderError(
+                f"{topic}: no mark was recorded, since the assignment's cell {grade_id(cell)} asks for a task "
+                f"that graders/test_{topic}.py does not have. Was the kit changed after the release? Put the "
+                "task back, or take the cell out of the assignment: docs/instructors.md, 'When tasks change'."
+            )
+
+
+def without_cell(notebook: Any, tasks: Collection[str]) -> list[str]:
+    """Tasks of the grader that the assignment has no cell for: their points are not in the gradebook."""
+    there = {checked_task(cell, tasks) for cell in notebook.cells}
+    return [task for task in tasks if task not in there]
