@@ -1,14 +1,13 @@
 """Commands of instructors for a class: grade, explain, replay."""
 
-import tempfile
-import time
-from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gradus.cli.app import NOT_YET, app, console
+from gradus.cli.class_progress import Shown, ended_like_ctrl_c
 from gradus.cli.classroom import AllowUnsandboxed
 from gradus.cli.completion import targets
 from gradus.course import find_whole_kit
@@ -45,88 +44,59 @@ def grade(
     chosen = [kit.require(topic) for topic in topics or kit.topics]
     with needs("instructor", "grading a class"):
         from gradus.classroom.grade.grading import Settings, grade_class, plan
-        from gradus.classroom.grade.placing import HandedIn, place
-        from gradus.classroom.grade.pool import Answered, processors
+        from gradus.classroom.grade.placing import place
+        from gradus.classroom.grade.pool import processors
+        from gradus.classroom.grade.scratch import scratch_folder
         from gradus.classroom.grade.store import Store
         from gradus.classroom.grade.summary import summary, write_csv
         from gradus.classroom.sandboxed import require_sandbox
 
     if note := require_sandbox(allowed=allow_unsandboxed, how="add --allow-unsandboxed"):
         typer.echo(note, err=True)
-    settings = Settings(jobs or processors(), limit, regrade=regrade)
-    grades, root = Store(store), submissions.resolve()
-    with tempfile.TemporaryDirectory(prefix="gradus-") as scratch:
-        placing = place([submissions], kit, chosen, Path(scratch))
-        for one in placing.found:
-            if one.said:
-                typer.echo(f"{one.student}: {one.said}")
-        for lost in placing.unplaced:
-            typer.echo(f"not placed: {lost.path}: {lost.why}", err=True)
-        work = plan(kit, placing.found, grades, settings, root)
-        if work.known:
-            typer.echo(f"{work.known} are graded already")
-        for handed_in, why in work.refused:
-            typer.echo(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
-        shown = _Shown(len(work.asked))
-
-        def tell(answered: Answered, whose: Sequence[HandedIn]) -> None:
-            shown.one_more()
-
-        odd = list(work.refused)
-        try:
-            for handed_in, why in grade_class(kit, work, grades, settings, root, tell):
-                shown.clear()
+    settings, root = Settings(jobs or processors(), limit, regrade=regrade), submissions.resolve()
+    shown = Shown()
+    try:
+        with ended_like_ctrl_c(), closing(Store(store)) as grades, scratch_folder() as scratch:
+            placing = place([submissions], kit, chosen, scratch)
+            for one in placing.found:
+                if one.said:
+                    typer.echo(f"{one.student}: {one.said}")
+            for lost in placing.unplaced:
+                typer.echo(f"not placed: {lost.path}: {lost.why}", err=True)
+            work = plan(kit, placing.found, grades, settings, root)
+            if work.known:
+                typer.echo(f"{work.known} are graded already")
+            odd = len(work.refused)
+            for handed_in, why in work.refused:
                 typer.echo(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
-                odd.append((handed_in, why))
-        except KeyboardInterrupt:
+            shown.begin(len(work.left))
+            elsewhere = 0
+            with closing(grade_class(kit, work, grades, settings, root)) as all_done:
+                for done in all_done:
+                    shown.one_more()
+                    elsewhere += done.elsewhere
+                    for who in done.whose if done.problem else ():
+                        shown.say(f"no mark: {who.student}, {who.topic}: {done.problem}")
+                        odd += 1
             shown.clear()
-            rest = "" if regrade else "; the same command goes on"  # that option begins anew
-            typer.echo(f"what is graded is kept in {store}{rest}.", err=True)
-            raise
-        finally:
-            shown.clear()
-    students = {one.student for one in placing.found}
-    marks = [m for m in grades.marks() if m.student in students and m.topic in chosen]
-    for line in summary(marks):
-        typer.echo(line)
-    if csv is not None:
-        write_csv(csv, marks, chosen)
-        typer.echo(f"points: {csv}")
+            if elsewhere:
+                typer.echo(f"{elsewhere} were graded by another run meanwhile")
+            marks = work.marks(grades)
+            for line in summary(marks):
+                typer.echo(line)
+            if csv is not None:
+                write_csv(csv, marks, chosen)
+                typer.echo(f"points: {csv}")
+    except KeyboardInterrupt:
+        shown.clear()
+        rest = "" if regrade else "; the same command goes on"  # that option begins anew
+        typer.echo(f"what is graded is kept in {store}{rest}.", err=True)
+        raise
+    finally:
+        shown.clear()
     typer.echo(f"why a mark is what it is: gradus explain STUDENT TOPIC  (kept in {store})")
     if odd or placing.unplaced or not marks:
         raise typer.Exit(NOT_YET)
-
-
-class _Shown:
-    """A line on a terminal: how many are graded, how fast, and how long it will take."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._done, self._start = total, 0, time.monotonic()
-        self._terminal = typer.get_text_stream("stderr")
-        self._draw()
-
-    def one_more(self) -> None:
-        """One is graded."""
-        self._done += 1
-        self._draw()
-
-    def clear(self) -> None:
-        """Leave the line to other words."""
-        if self._terminal.isatty():
-            self._terminal.write("\r\x1b[K")
-            self._terminal.flush()
-
-    def _draw(self) -> None:
-        if self._terminal.isatty() and self._total:
-            seconds = time.monotonic() - self._start
-            left = seconds / self._done * (self._total - self._done) if self._done else 0
-            rate = (
-                f", {60 * self._done / seconds:.0f} a minute, {left:.0f} s left"
-                if self._done
-                else ""
-            )
-            self._terminal.write(f"\r\x1b[K{self._done} of {self._total} graded{rate}"[:80])
-            self._terminal.flush()
 
 
 @app.command(rich_help_panel="For instructors")

@@ -1,52 +1,27 @@
 """Grade a class: what is in the store costs nothing, and every new grade is kept as soon as it is there."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from gradus.classroom.grade.answer import read_answer
 from gradus.classroom.grade.placing import HandedIn
-from gradus.classroom.grade.pool import Answered, Asked, grade_all
-from gradus.classroom.grade.store import Graded, Store
-from gradus.classroom.verdicts import require_verdicts
+from gradus.classroom.grade.pool import grade_all
+from gradus.classroom.grade.store import Store
+from gradus.classroom.grade.turns import (
+    Done,
+    Settings,
+    Turns,
+    Work,
+    dependencies,
+    key_of,
+    whose_of,
+)
 from gradus.course import Course
-from gradus.engine.depends import depends_on
-from gradus.errors import GraderError, SubmissionError
+from gradus.errors import SubmissionError
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How a class is graded.
-
-    Args:
-        jobs: Answers at a time.
-        limit: Seconds that one answer may take in all.
-        devices: That checks run on; those of a plain pytest run when empty.
-        regrade: Whether to grade anew what is in the store.
-    """
-
-    jobs: int
-    limit: float = 600.0
-    devices: tuple[str, ...] = ()
-    regrade: bool = False
-
-
-@dataclass
-class Work:
-    """What there is to do.
-
-    Args:
-        asked: Answers that are to be graded, each once, whoever handed it in.
-        whose: By key, those who handed it in.
-        known: How many hand-ins the store has a grade of.
-        refused: What is not graded, with the reason.
-    """
-
-    asked: list[Asked] = field(default_factory=list)
-    whose: dict[str, list[HandedIn]] = field(default_factory=dict)
-    known: int = 0
-    refused: list[tuple[HandedIn, str]] = field(default_factory=list)
+__all__ = ["Done", "Settings", "Work", "grade_class", "plan"]
 
 
 def plan(
@@ -61,62 +36,38 @@ def plan(
         settings: How to grade.
         root: Names of files are shown as seen from here.
     """
-    work, depends = Work(), dict[str, str]()
+    work = Work()
+    by_key: dict[str, list[HandedIn]] = defaultdict(list)
+    depends = {topic: dependencies(course, topic, settings) for topic in {o.topic for o in found}}
     for one in found:
         try:
-            answer = read_answer(one.file, one.folder)
+            sha256 = read_answer(one.file, one.folder).sha256
         except SubmissionError as error:
             work.refused.append((one, str(error)))
             continue
-        if one.topic not in depends:
-            depends[one.topic] = depends_on(
-                course, one.topic, settings.limit, list(settings.devices)
-            )
-        packed = answer.packed()
-        key = hashlib.sha256(depends[one.topic].encode() + one.topic.encode() + packed).hexdigest()
-        if key in work.whose:
-            work.whose[key].append(one)
-        elif store.known(key) and not settings.regrade:
-            store.hand_in(one.student, one.topic, key, _shown(one.file, root))
-            work.known += 1
-        else:
-            work.whose[key] = [one]
-            work.asked.append(Asked(key, one.topic, packed, None, settings.limit, settings.devices))
+        key = key_of(depends[one.topic], one.topic, sha256)
+        by_key[key].append(one)
+        work.counts[one.student, one.topic] = key
+    known = set() if settings.regrade else store.known_of(by_key)
+    have = [whose_of(one, key, root) for key in by_key if key in known for one in by_key[key]]
+    store.hand_in(have)
+    work.known = len(have)
+    work.left = {key: whose for key, whose in by_key.items() if key not in known}
     return work
 
 
 def grade_class(
-    course: Course,
-    work: Work,
-    store: Store,
-    settings: Settings,
-    root: Path,
-    tell: Callable[[Answered, list[HandedIn]], object],
-) -> Iterator[tuple[HandedIn, str]]:
-    """Grade what is left to be graded; gives what got no mark, with the reason.
+    course: Course, work: Work, store: Store, settings: Settings, root: Path
+) -> Generator[Done, None, None]:
+    """Grade what is left to be graded, and keep each grade; tells each answer that is done.
 
-    `tell` is called for every answer when it is graded and kept.
+    Raises:
+        GradusError: If a grade cannot be kept, or if there is no room to grade.
     """
-    for answered in grade_all(course.root, work.asked, settings.jobs):
-        whose, problem = work.whose[answered.asked.key], answered.problem
-        if answered.report is not None:
-            try:
-                require_verdicts(answered.report.topic(answered.asked.topic))
-            except GraderError as error:
-                problem = str(error)
-        if answered.report is not None and not problem:
-            asked = answered.asked
-            store.keep(
-                Graded(
-                    asked.key, asked.topic, asked.answer, answered.seed, answered.report,
-                    answered.seconds,
-                )
-            )  # fmt: skip
-            for one in whose:
-                store.hand_in(one.student, one.topic, asked.key, _shown(one.file, root))
-        tell(answered, whose)
-        yield from ((one, problem) for one in whose if problem)
-
-
-def _shown(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+    turns = Turns(course, work, store, settings, root)
+    while turns.left:
+        with closing(grade_all(course.root, turns.asked(), settings.jobs)) as graded:
+            for answered in graded:
+                yield from turns.said()
+                yield from turns.take(answered)
+        yield from turns.said()

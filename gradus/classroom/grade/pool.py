@@ -56,7 +56,7 @@ class Answered:
     problem: str = ""
 
 
-def grade_all(root: Path, answers: Iterable[Asked], jobs: int) -> Iterator[Answered]:
+def grade_all(root: Path, answers: Iterable[Asked], jobs: int) -> Generator[Answered, None, None]:
     """Grade answers with a kit, `jobs` at a time, and give each result as soon as it is there.
 
     An answer whose process is lost is tried again, alone.
@@ -83,7 +83,10 @@ def _in_one_pool(
     try:
         while True:
             while len(running) < jobs and (asked := next(waiting, None)) is not None:
-                running[pool.submit(_grade, str(root), asked)] = asked
+                try:
+                    running[pool.submit(_grade, str(root), asked)] = asked
+                except BrokenProcessPool:  # one of them ended while it had nothing to do
+                    return True, [asked, *running.values()]
             if not running:
                 return False, []
             done, _ = wait(running, return_when=FIRST_COMPLETED)

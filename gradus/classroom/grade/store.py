@@ -1,8 +1,8 @@
 """Every graded answer with its seed and its report, in one SQLite file: what is there is not graded again."""
 
 import datetime
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,30 +14,31 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
-    event,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DatabaseError
 
-from gradus.errors import GradusError
+from gradus.classroom.grade.database import Database
+from gradus.classroom.grade.outline import Outline, from_text, outline_of, to_text
+from gradus.errors import ReportError
 from gradus.grading.report import Report
 from gradus.grading.report_file import from_json, to_json
 
 FILE = "gradus-grades.db"
-WAIT_SECONDS = 30  # for another process that writes
+FORMAT = 2  # 1 had no outlines, and reports as plain text
+_AT_A_TIME = 500  # keys in one question
 
 _tables = MetaData()
 _graded = Table(
     "graded", _tables,
     Column("key", String, primary_key=True),  # of the answer, and of all that a grade depends on
     Column("topic", String, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
     Column("seed", String, nullable=False),
-    Column("report", String, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("graded", String, nullable=False),
+    Column("outline", String, nullable=False),  # before what is large: a summary reads no further
+    Column("answer", LargeBinary, nullable=False),
+    Column("report", LargeBinary, nullable=False),  # JSON, packed: a tenth
 )  # fmt: skip
 _handed_in = Table(
     "handed_in", _tables,
@@ -61,6 +62,16 @@ class Graded:
 
 
 @dataclass(frozen=True)
+class Whose:
+    """Who handed in an answer: `key` is the answer's, `file` what a person calls it."""
+
+    student: str
+    topic: str
+    key: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Mark:
     """A student's grade in a topic."""
 
@@ -70,6 +81,17 @@ class Mark:
     graded: Graded
 
 
+@dataclass(frozen=True)
+class Short:
+    """A student's grade in a topic, in short."""
+
+    student: str
+    topic: str
+    key: str
+    seconds: float
+    outline: Outline
+
+
 class Store:
     """The store in a file, which is made where there is none.
 
@@ -77,61 +99,57 @@ class Store:
         path: The file.
 
     Raises:
-        GradusError: If it is no store, or cannot be written to.
+        GradusError: If it is no store or one of another version, or cannot be written to. So do all methods.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS})
-        event.listen(self._engine, "connect", _whole_or_not_at_all)
-        with self._told(), self._engine.begin() as connection:
-            _tables.create_all(connection)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except DatabaseError as error:
-            raise GradusError(
-                f"{self.path}: cannot be used as the store of grades ({error.orig}). Is it another "
-                "file, is the disk full, or may you not write there? --store FILE names another one."
-            ) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._told(), self._engine.begin() as connection:
-            yield connection
+        self._database = Database(path, _tables, FORMAT)
 
     def known(self, key: str) -> bool:
         """Whether an answer with this key is graded."""
-        with self._told(), self._engine.connect() as connection:
-            found = connection.execute(select(_graded.c.key).where(_graded.c.key == key))
-            return found.first() is not None
+        return key in self.known_of([key])
 
-    def keep(self, grade: Graded) -> None:
-        """Keep a grade, in place of an earlier one with its key."""
+    def known_of(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys whose answer is graded."""
+        asked = list(dict.fromkeys(keys))
+
+        def look(connection: Connection) -> set[str]:
+            found: set[str] = set()
+            for start in range(0, len(asked), _AT_A_TIME):
+                some = _graded.c.key.in_(asked[start : start + _AT_A_TIME])
+                found.update(connection.scalars(select(_graded.c.key).where(some)))
+            return found
+
+        return self._database.do(look)
+
+    def keep(self, grade: Graded, whose: Sequence[Whose] = (), *, replace: bool = False) -> None:
+        """Keep a grade, and whose it is. One with its key stays as it is, unless it is to be replaced."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         values = {
             "key": grade.key, "topic": grade.topic, "answer": grade.answer, "seed": str(grade.seed),
-            "report": to_json(grade.report), "seconds": grade.seconds, "graded": now,
+            "report": zlib.compress(to_json(grade.report).encode()), "seconds": grade.seconds,
+            "graded": now, "outline": to_text(outline_of(grade.report.topic(grade.topic))),
         }  # fmt: skip
-        with self._writing() as connection:
-            connection.execute(
-                insert(_graded).values(values).on_conflict_do_update(["key"], set_=values)
-            )
+        asked = insert(_graded).values(values)
+        if replace:
+            asked = asked.on_conflict_do_update(["key"], set_=values)
+        else:  # another run was faster, and has told its mark
+            asked = asked.on_conflict_do_nothing(["key"])
 
-    def hand_in(self, student: str, topic: str, key: str, file: str) -> None:
-        """Note that an answer is this student's; it takes the place of an earlier one."""
-        values = {"student": student, "topic": topic, "key": key, "file": file}
-        with self._writing() as connection:
-            connection.execute(
-                insert(_handed_in)
-                .values(values)
-                .on_conflict_do_update(["student", "topic"], set_=values)
-            )
+        def write(connection: Connection) -> None:
+            connection.execute(asked)
+            _note(connection, whose)
+
+        self._database.do(write)
+
+    def hand_in(self, whose: Sequence[Whose]) -> None:
+        """Note whose answers these are, all at once; each takes the place of an earlier one."""
+        if whose:
+            self._database.do(lambda connection: _note(connection, whose))
 
     def marks(self, student: str | None = None, topic: str | None = None) -> list[Mark]:
-        """The grades of everybody, or of one student or topic, by student."""
+        """The grades of one student or topic, or of everybody, whole: of a class they take much memory."""
         asked = select(_handed_in.c.student, _handed_in.c.file, _graded).join(
             _graded, _graded.c.key == _handed_in.c.key
         )
@@ -139,35 +157,57 @@ class Store:
             asked = asked.where(_handed_in.c.student == student)
         if topic is not None:
             asked = asked.where(_handed_in.c.topic == topic)
-        with self._told(), self._engine.connect() as connection:
-            rows = connection.execute(asked.order_by(_handed_in.c.student, _handed_in.c.topic))
-            return [
-                Mark(
-                    row.student,
-                    row.topic,
-                    row.file,
-                    Graded(
-                        row.key, row.topic, row.answer, int(row.seed),
-                        from_json(row.report, f"{self.path}: the report of {row.student}"), row.seconds,
-                    ),
-                )
-                for row in rows
-            ]  # fmt: skip
+        asked = asked.order_by(_handed_in.c.student, _handed_in.c.topic)
+        rows = self._database.do(lambda connection: connection.execute(asked).all())
+        return [
+            Mark(
+                row.student, row.topic, row.file,
+                Graded(
+                    row.key, row.topic, row.answer, int(row.seed), self._report(row.report, row.student),
+                    row.seconds,
+                ),
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def shorts(self) -> list[Short]:
+        """Everybody's grades in short, by student and topic."""
+        asked = (
+            select(
+                _handed_in.c.student, _handed_in.c.topic, _handed_in.c.key, _graded.c.seconds,
+                _graded.c.outline,
+            )
+            .join(_graded, _graded.c.key == _handed_in.c.key)
+            .order_by(_handed_in.c.student, _handed_in.c.topic)
+        )  # fmt: skip
+        rows = self._database.do(lambda connection: connection.execute(asked).all())
+        return [
+            Short(row.student, row.topic, row.key, row.seconds, from_text(row.outline))
+            for row in rows
+        ]
 
     def students(self) -> list[str]:
         """Everybody who handed something in."""
-        with self._told(), self._engine.connect() as connection:
-            asked = select(_handed_in.c.student).distinct().order_by(_handed_in.c.student)
-            return [row.student for row in connection.execute(asked)]
+        asked = select(_handed_in.c.student).distinct().order_by(_handed_in.c.student)
+        return self._database.do(lambda connection: list(connection.scalars(asked)))
 
     def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
+        """Close the file: it is whole then, and can be copied."""
+        self._database.close()
+
+    def _report(self, packed: bytes, student: str) -> Report:
+        name = f"{self.path}: the report of {student}"
+        try:
+            return from_json(zlib.decompress(packed).decode(), name)
+        except (zlib.error, ValueError) as error:
+            raise ReportError(
+                f"{name} is damaged ({error}). Grade again with --regrade."
+            ) from error
 
 
-def _whole_or_not_at_all(connection: object, record: object) -> None:
-    """A log beside the file: one may read while another writes, and a kill loses nothing that was kept."""
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
+def _note(connection: Connection, whose: Sequence[Whose]) -> None:
+    if whose:
+        asked = insert(_handed_in)
+        new = {name: asked.excluded[name] for name in ("key", "file")}
+        rows = [vars(one) for one in whose]
+        connection.execute(asked.on_conflict_do_update(["student", "topic"], set_=new), rows)

@@ -5,29 +5,37 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gradus.classroom.grade.store import Mark
-from gradus.grading.report import LABEL, TopicResult
-from gradus.submission.status import Status
+from gradus.classroom.grade.store import Mark, Short
+from gradus.errors import GradusError
+from gradus.grading.report import TopicResult
 
 MOST = 8  # lines of one kind
 SLOW = 3  # times the median
 
 
-def write_csv(path: Path, marks: Sequence[Mark], topics: Sequence[str]) -> None:
+def write_csv(path: Path, marks: Sequence[Short], topics: Sequence[str]) -> None:
     """A line for each student, a column of points for each topic, and the total; empty where nothing came.
 
     Raises:
-        OSError: If it cannot be written.
+        GradusError: If it cannot be written.
     """
     by_student: dict[str, dict[str, int]] = {}
     for mark in marks:
-        by_student.setdefault(mark.student, {})[mark.topic] = result_of(mark).earned
-    with path.open("w", newline="", encoding="utf-8-sig") as file:  # spreadsheets ask for the mark
-        writer = csv.writer(file)
-        writer.writerow(["student", *topics, "total"])
-        for student, points in by_student.items():
-            row = [points.get(topic, "") for topic in topics]
-            writer.writerow([_plain(student), *row, sum(points.values())])
+        by_student.setdefault(mark.student, {})[mark.topic] = mark.outline.earned
+    try:
+        with path.open(
+            "w", newline="", encoding="utf-8-sig"
+        ) as file:  # spreadsheets ask for the mark
+            writer = csv.writer(file)
+            writer.writerow(["student", *topics, "total"])
+            for student, points in by_student.items():
+                row = [points.get(topic, "") for topic in topics]
+                writer.writerow([_plain(student), *row, sum(points.values())])
+    except OSError as error:
+        raise GradusError(
+            f"{path}: the points cannot be written there ({error.strerror}). They are kept in the store: the "
+            "same command with another --csv FILE writes them."
+        ) from error
 
 
 def _plain(text: str) -> str:
@@ -40,62 +48,44 @@ def result_of(mark: Mark) -> TopicResult:
     return mark.graded.report.topic(mark.topic)
 
 
-def summary(marks: Sequence[Mark]) -> Iterator[str]:
+def summary(marks: Sequence[Short]) -> Iterator[str]:
     """Lines of at most 80 columns or so."""
     topics = dict.fromkeys(mark.topic for mark in marks)
     for topic in topics:
         of_topic = [mark for mark in marks if mark.topic == topic]
-        results = [result_of(mark) for mark in of_topic]
-        points = sorted(result.earned for result in results)
-        possible = results[0].possible
+        points = sorted(mark.outline.earned for mark in of_topic)
+        possible = of_topic[0].outline.possible
         yield (
             f"{topic}: {len(points)} graded, of {possible} points the median is "
             f"{points[len(points) // 2]}, {sum(p == possible for p in points)} have all"
         )
         yield from _nothing(of_topic)
-        yield from _lost_most(results)
+        yield from _lost_most(of_topic)
         yield from _slow(of_topic)
 
 
-def _nothing(marks: Sequence[Mark]) -> Iterator[str]:
-    none = [mark for mark in marks if result_of(mark).earned == 0]
+def _nothing(marks: Sequence[Short]) -> Iterator[str]:
+    none = [mark for mark in marks if mark.outline.earned == 0]
     for mark in none[:MOST]:
-        yield f"  0 points  {mark.student}: {_why(result_of(mark))}"
+        yield f"  0 points  {mark.student}: {mark.outline.why}"
     if len(none) > MOST:
         yield f"  0 points  ... and {len(none) - MOST} more"
 
 
-def _why(result: TopicResult) -> str:
-    """The first thing that is wrong, in one line."""
-    if result.problems:
-        problem = result.problems[0]
-        return f"{problem.where}: {problem.message.splitlines()[0]}"
-    statuses = {check.status for check in result.checks()}
-    if statuses <= {Status.TODO, Status.NOT_RUN}:
-        return "nothing but the stub"
-    first = next(c for c in result.checks() if c.status not in (Status.PASSED, Status.TODO))
-    rows = first.message.splitlines()
-    said = next((row for row in rows if row.startswith(("  problem", "  raised", "  stopped"))), "")
-    return f"{first.check.task}: {said[LABEL:] or first.check.title}"
-
-
-def _lost_most(results: Sequence[TopicResult]) -> Iterator[str]:
+def _lost_most(marks: Sequence[Short]) -> Iterator[str]:
     """Checks that most of those fail who have tried the task."""
     failed: Counter[tuple[str, str]] = Counter()
     tried: Counter[str] = Counter()
-    for result in results:
-        for task in result.tasks:
-            if task.status is not Status.TODO:
-                tried[task.name] += 1
-                lost = [c for c in task.checks if c.status is not Status.PASSED]
-                failed.update((task.name, c.check.title) for c in lost)
+    for mark in marks:
+        tried.update(mark.outline.tried)
+        failed.update(mark.outline.failed)
     for (name, title), count in failed.most_common(3):
         yield f"  {count} of {tried[name]} fail  {name}: {title}"
 
 
-def _slow(marks: Sequence[Mark]) -> Iterator[str]:
-    seconds = sorted(mark.graded.seconds for mark in marks)
+def _slow(marks: Sequence[Short]) -> Iterator[str]:
+    seconds = sorted(mark.seconds for mark in marks)
     usual = seconds[len(seconds) // 2]
-    slow = [mark for mark in marks if mark.graded.seconds > max(10.0, SLOW * usual)]
-    for mark in sorted(slow, key=lambda mark: -mark.graded.seconds)[:3]:
-        yield f"  {mark.graded.seconds:.0f} s  {mark.student} (the median takes {usual:.1f} s)"
+    slow = [mark for mark in marks if mark.seconds > max(10.0, SLOW * usual)]
+    for mark in sorted(slow, key=lambda mark: -mark.seconds)[:3]:
+        yield f"  {mark.seconds:.0f} s  {mark.student} (the median takes {usual:.1f} s)"

@@ -1,0 +1,74 @@
+"""What a summary of a class needs of one report: a few words in place of hundreds of cases."""
+
+import json
+from dataclasses import dataclass
+
+from gradus.grading.report import LABEL, TopicResult
+from gradus.submission.status import Status
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One answer's grade in short.
+
+    Args:
+        earned: Points.
+        possible: Points that a right answer earns.
+        why: Of an answer that earns nothing: the first thing that is wrong, in one line.
+        tried: The tasks that are no longer as handed out.
+        failed: Of those, the checks that did not pass: task and title.
+    """
+
+    earned: int
+    possible: int
+    why: str = ""
+    tried: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+
+
+def outline_of(result: TopicResult) -> Outline:
+    """The outline of one topic's result."""
+    tried = [task for task in result.tasks if task.status is not Status.TODO]
+    failed = [
+        (task.name, check.check.title)
+        for task in tried
+        for check in task.checks
+        if check.status is not Status.PASSED
+    ]
+    why = "" if result.earned else _why(result)
+    names = tuple(task.name for task in tried)
+    return Outline(result.earned, result.possible, why, names, tuple(failed))
+
+
+def to_text(outline: Outline) -> str:
+    """The outline in one line, for the store."""
+    values = [outline.earned, outline.possible, outline.why, outline.tried, outline.failed]
+    text = json.dumps(values, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()  # a student's words may hold half an emoji
+
+
+def from_text(text: str) -> Outline:
+    """The outline that `to_text` made this line of.
+
+    Raises:
+        ValueError: If it did not.
+    """
+    earned, possible, why, tried, failed = json.loads(text)
+    return Outline(earned, possible, why, tuple(tried), tuple((t, title) for t, title in failed))
+
+
+def _why(result: TopicResult) -> str:
+    """The first thing that is wrong, in one line."""
+    if result.problems:
+        problem = result.problems[0]
+        return f"{problem.where}: {next(iter(problem.message.splitlines()), '')}"
+    statuses = {check.status for check in result.checks()}
+    if statuses <= {Status.TODO, Status.NOT_RUN}:
+        return "nothing but the stub"
+    lost = (c for c in result.checks() if c.status not in (Status.PASSED, Status.TODO))
+    first = next(lost, None)
+    if first is None:
+        return ""
+    rows = first.message.splitlines()
+    said = next((row for row in rows if row.startswith(("  problem", "  raised", "  stopped"))), "")
+    return f"{first.check.task}: {said[LABEL:] or first.check.title}"
