@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gradus.cli.app import NOT_YET, app, console
+from gradus.cli.app import NOT_YET, app
 from gradus.cli.classroom import AllowUnsandboxed
 from gradus.cli.completion import targets
 from gradus.course import find_whole_kit
@@ -54,7 +54,7 @@ def grade(
     if note := require_sandbox(allowed=allow_unsandboxed, how="add --allow-unsandboxed"):
         typer.echo(note, err=True)
     settings = Settings(jobs or processors(), limit, regrade=regrade)
-    grades, root = Store(store), submissions.resolve()
+    grades = Store(store)
     with tempfile.TemporaryDirectory(prefix="gradus-") as scratch:
         placing = place([submissions], kit, chosen, Path(scratch))
         for one in placing.found:
@@ -62,7 +62,7 @@ def grade(
                 typer.echo(f"{one.student}: {one.said}")
         for lost in placing.unplaced:
             typer.echo(f"not placed: {lost.path}: {lost.why}", err=True)
-        work = plan(kit, placing.found, grades, settings, root)
+        work = plan(kit, placing.found, grades, settings)
         if work.known:
             typer.echo(f"{work.known} are graded already")
         for handed_in, why in work.refused:
@@ -74,7 +74,7 @@ def grade(
 
         odd = list(work.refused)
         try:
-            for handed_in, why in grade_class(kit, work, grades, settings, root, tell):
+            for handed_in, why in grade_class(kit, work, grades, settings, tell):
                 shown.clear()
                 typer.echo(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
                 odd.append((handed_in, why))
@@ -142,15 +142,14 @@ def explain(
     from gradus.student.targets import find_target
 
     topic, task = find_target(find_whole_kit(), target)
-    out = console()
     for line in explanation(find_mark(Store(_there(store)), student, topic), task):
-        out.print(line, markup=False, soft_wrap=True)
+        typer.echo(line)
 
 
 @app.command(rich_help_panel="For instructors")
 def replay(
     student: Student,
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", autocompletion=targets)],
+    target: Annotated[str, typer.Argument(metavar="TOPIC", autocompletion=targets)],
     store: StoreFile = DEFAULT,
 ) -> None:
     """Grade a stored answer again with the same seed, and say whether all agrees."""
@@ -158,15 +157,20 @@ def replay(
         from gradus.classroom.grade.explain import find_mark
         from gradus.classroom.grade.explain import replay as grade_again
         from gradus.classroom.grade.store import Store
+        from gradus.classroom.grade.summary import result_of
+    from gradus.student.targets import find_target
 
     kit = find_whole_kit()
-    mark = find_mark(Store(_there(store)), student, kit.require(topic))
-    differences = grade_again(kit.root, mark)
-    for line in differences:
-        typer.echo(line)
-    if differences:
+    mark = find_mark(Store(_there(store)), student, find_target(kit, [target])[0])
+    again, points = grade_again(kit, mark), result_of(mark).earned
+    agrees = "and every check agrees" if not again.differences else "and not every check agrees"
+    typer.echo(f"{mark.student}, {mark.topic}: graded again with the same seed, {agrees}.")
+    if again.points != points:
+        typer.echo(f"  points: {points}, {again.points} now")
+    for line in (*again.differences, *(f"note: {note}" for note in again.notes)):
+        typer.echo(f"  {line}")
+    if again.differences:
         raise typer.Exit(NOT_YET)
-    typer.echo(f"{student}, {topic}: graded again with the same seed, and every check agrees.")
 
 
 def _there(store: Path) -> Path:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from gradus.classroom.grade.answer import read_answer
 from gradus.classroom.grade.placing import HandedIn
@@ -49,9 +48,7 @@ class Work:
     refused: list[tuple[HandedIn, str]] = field(default_factory=list)
 
 
-def plan(
-    course: Course, found: Sequence[HandedIn], store: Store, settings: Settings, root: Path
-) -> Work:
+def plan(course: Course, found: Sequence[HandedIn], store: Store, settings: Settings) -> Work:
     """Look at what was handed in, and at the store.
 
     Args:
@@ -59,7 +56,6 @@ def plan(
         found: What was handed in.
         store: Gets to know who handed in what it has a grade of.
         settings: How to grade.
-        root: Names of files are shown as seen from here.
     """
     work, depends = Work(), dict[str, str]()
     for one in found:
@@ -73,11 +69,11 @@ def plan(
                 course, one.topic, settings.limit, list(settings.devices)
             )
         packed = answer.packed()
-        key = hashlib.sha256(depends[one.topic].encode() + one.topic.encode() + packed).hexdigest()
+        key = key_of(depends[one.topic], one.topic, packed)
         if key in work.whose:
             work.whose[key].append(one)
         elif store.known(key) and not settings.regrade:
-            store.hand_in(one.student, one.topic, key, _shown(one.file, root))
+            store.hand_in(one.student, one.topic, key, one.called)
             work.known += 1
         else:
             work.whose[key] = [one]
@@ -85,12 +81,16 @@ def plan(
     return work
 
 
+def key_of(depends: str, topic: str, packed: bytes) -> str:
+    """The key of a grade: of a packed answer, and of what the grade depends on besides it."""
+    return hashlib.sha256(depends.encode() + topic.encode() + packed).hexdigest()
+
+
 def grade_class(
     course: Course,
     work: Work,
     store: Store,
     settings: Settings,
-    root: Path,
     tell: Callable[[Answered, list[HandedIn]], object],
 ) -> Iterator[tuple[HandedIn, str]]:
     """Grade what is left to be graded; gives what got no mark, with the reason.
@@ -113,10 +113,6 @@ def grade_class(
                 )
             )  # fmt: skip
             for one in whose:
-                store.hand_in(one.student, one.topic, asked.key, _shown(one.file, root))
+                store.hand_in(one.student, one.topic, asked.key, one.called)
         tell(answered, whose)
         yield from ((one, problem) for one in whose if problem)
-
-
-def _shown(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)

@@ -67,16 +67,27 @@ def _nothing(marks: Sequence[Mark]) -> Iterator[str]:
 
 def _why(result: TopicResult) -> str:
     """The first thing that is wrong, in one line."""
-    if result.problems:
-        problem = result.problems[0]
+    problem = next((one for one in result.problems if one.kind is not Status.TODO), None)
+    if problem is not None:
         return f"{problem.where}: {problem.message.splitlines()[0]}"
     statuses = {check.status for check in result.checks()}
     if statuses <= {Status.TODO, Status.NOT_RUN}:
         return "nothing but the stub"
     first = next(c for c in result.checks() if c.status not in (Status.PASSED, Status.TODO))
-    rows = first.message.splitlines()
-    said = next((row for row in rows if row.startswith(("  problem", "  raised", "  stopped"))), "")
-    return f"{first.check.task}: {said[LABEL:] or first.check.title}"
+    return f"{first.check.task}: {_said(first.message.splitlines()) or first.check.title}"
+
+
+def _said(rows: Sequence[str]) -> str:
+    """What was wrong in a message, without its lines of code."""
+    for number, row in enumerate(rows):
+        if row.startswith(("  problem", "  raised", "  stopped")):
+            words = [row[LABEL:]]
+            for more in rows[number + 1 :]:
+                if not more.startswith(" " * LABEL) or more[LABEL:].startswith(" "):
+                    break
+                words.append(more[LABEL:])
+            return " ".join(words)
+    return ""
 
 
 def _lost_most(results: Sequence[TopicResult]) -> Iterator[str]:
