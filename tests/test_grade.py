@@ -114,7 +114,9 @@ def test_a_grade_can_be_replayed(graded):
 
 
 def test_who_is_unknown_is_told_with_those_that_there_are(graded):
-    with pytest.raises(GradusError, match=r"nobody called 'zoe'. There are: ann, ben, cid"):
+    with pytest.raises(
+        GradusError, match=r"nobody called 'zoe' has a grade. There are: ann, ben, cid"
+    ):
         gradus("explain", "zoe", "demo")
     with pytest.raises(GradusError, match=r"there is no store of grades. Run gradus grade"):
         gradus("explain", "ann", "demo", "--store", "none.db")

@@ -51,7 +51,7 @@ def table_at_the_end(autograde: Any) -> None:
         try:
             convert()
         except KeyboardInterrupt:
-            autograde.log.error("Stopped. The same command goes on with those who have no mark.")
+            autograde.log.warning("Stopped. The same command goes on with those who have no mark.")
             raise SystemExit(STOPPED) from None
         finally:
             for line in _table(autograde):

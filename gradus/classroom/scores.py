@@ -13,7 +13,7 @@ from gradus.grading.report import TopicResult
 from gradus.grading.tables import task_table
 
 _ASKS = re.compile(r"""\s*check\(\s*["'](\w+)["']\s*\)\s*""")
-_UNPROTECTED = "Graded by this cell's own code, in the process of the submission: a submission can change the outcome."
+_UNPROTECTED = "Graded by this cell's own code, in the process of the submission, which can change the outcome."
 
 
 def score_output(result: TopicResult, task: str, worth: float, number: int) -> Any:

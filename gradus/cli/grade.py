@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gradus.cli.app import NOT_YET, app, console
+from gradus.cli.app import NOT_YET, app
 from gradus.cli.class_progress import Shown, ended_like_ctrl_c
 from gradus.cli.classroom import AllowUnsandboxed
 from gradus.cli.completion import targets
@@ -53,7 +53,7 @@ def grade(
 
     if note := require_sandbox(allowed=allow_unsandboxed, how="add --allow-unsandboxed"):
         typer.echo(note, err=True)
-    settings, root = Settings(jobs or processors(), limit, regrade=regrade), submissions.resolve()
+    settings = Settings(jobs or processors(), limit, regrade=regrade)
     shown = Shown()
     try:
         with ended_like_ctrl_c(), closing(Store(store)) as grades, scratch_folder() as scratch:
@@ -63,7 +63,7 @@ def grade(
                     typer.echo(f"{one.student}: {one.said}")
             for lost in placing.unplaced:
                 typer.echo(f"not placed: {lost.path}: {lost.why}", err=True)
-            work = plan(kit, placing.found, grades, settings, root)
+            work = plan(kit, placing.found, grades, settings)
             if work.known:
                 typer.echo(f"{work.known} are graded already")
             odd = len(work.refused)
@@ -71,7 +71,7 @@ def grade(
                 typer.echo(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
             shown.begin(len(work.left))
             elsewhere = 0
-            with closing(grade_class(kit, work, grades, settings, root)) as all_done:
+            with closing(grade_class(kit, work, grades, settings)) as all_done:
                 for done in all_done:
                     shown.one_more()
                     elsewhere += done.elsewhere
@@ -112,15 +112,14 @@ def explain(
     from gradus.student.targets import find_target
 
     topic, task = find_target(find_whole_kit(), target)
-    out = console()
     for line in explanation(find_mark(Store(_there(store)), student, topic), task):
-        out.print(line, markup=False, soft_wrap=True)
+        typer.echo(line)
 
 
 @app.command(rich_help_panel="For instructors")
 def replay(
     student: Student,
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", autocompletion=targets)],
+    target: Annotated[str, typer.Argument(metavar="TOPIC", autocompletion=targets)],
     store: StoreFile = DEFAULT,
 ) -> None:
     """Grade a stored answer again with the same seed, and say whether all agrees."""
@@ -128,15 +127,20 @@ def replay(
         from gradus.classroom.grade.explain import find_mark
         from gradus.classroom.grade.explain import replay as grade_again
         from gradus.classroom.grade.store import Store
+        from gradus.classroom.grade.summary import result_of
+    from gradus.student.targets import find_target
 
     kit = find_whole_kit()
-    mark = find_mark(Store(_there(store)), student, kit.require(topic))
-    differences = grade_again(kit.root, mark)
-    for line in differences:
-        typer.echo(line)
-    if differences:
+    mark = find_mark(Store(_there(store)), student, find_target(kit, [target])[0])
+    again, points = grade_again(kit, mark), result_of(mark).earned
+    agrees = "and every check agrees" if not again.differences else "and not every check agrees"
+    typer.echo(f"{mark.student}, {mark.topic}: graded again with the same seed, {agrees}.")
+    if again.points != points:
+        typer.echo(f"  points: {points}, {again.points} now")
+    for line in (*again.differences, *(f"note: {note}" for note in again.notes)):
+        typer.echo(f"  {line}")
+    if again.differences:
         raise typer.Exit(NOT_YET)
-    typer.echo(f"{student}, {topic}: graded again with the same seed, and every check agrees.")
 
 
 def _there(store: Path) -> Path:

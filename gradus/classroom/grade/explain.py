@@ -1,35 +1,73 @@
 """Why a mark is what it is: every check, hidden ones too, with its message; and the same grade once more."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+import difflib
+import hashlib
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from gradus.classroom.grade.pool import Asked, grade_all
 from gradus.classroom.grade.store import Mark, Store
 from gradus.classroom.grade.summary import result_of
+from gradus.classroom.grade.turns import key_of
+from gradus.course import Course
+from gradus.engine.depends import depends_on
 from gradus.errors import GradusError
 from gradus.grading.report import CheckResult, TaskResult, TopicResult
 from gradus.submission.status import Status
+
+_ABOUT = 13  # width of the column of labels at the top
+_MOST_NEAR, _MOST_NAMED = 3, 20
 
 
 def find_mark(store: Store, student: str, topic: str) -> Mark:
     """A student's mark in a topic.
 
     Raises:
-        GradusError: If the store has none; names what it has.
+        GradusError: If the store has none; names what it has, and who comes near.
     """
     marks = store.marks(student)
+    if not marks:
+        marks = store.marks(_same_letters(store, student))
     found = next((mark for mark in marks if mark.topic == topic), None)
     if found is not None:
         return found
-    if marks:
-        there = ", ".join(mark.topic for mark in marks)
-        raise GradusError(f"{store.path}: no grade of {topic} for {student!r}. There are: {there}.")
+    there = ", ".join(mark.topic for mark in marks)
+    raise GradusError(f"{store.path}: no grade of {topic} for {student!r}. There are: {there}.")
+
+
+def _same_letters(store: Store, student: str) -> str:
+    """A student of this name in another form of its letters: macOS takes letters of names apart.
+
+    Raises:
+        GradusError: If there is none.
+    """
     everybody = store.students()
-    there = ", ".join(everybody[:20]) + (", ..." if len(everybody) > 20 else "")
+    composed = unicodedata.normalize("NFC", student)
+    same = [name for name in everybody if unicodedata.normalize("NFC", name) == composed]
+    if len(same) == 1:
+        return same[0]
+    if not everybody:
+        raise GradusError(f"{store.path}: nobody has a grade yet. Run gradus grade.")
+    near = same or _near(composed, everybody)
+    remedy = f"Is {' or '.join(map(repr, near))} meant?" if near else _those(everybody)
     raise GradusError(
-        f"{store.path}: nobody called {student!r}. There are: {there or 'none; run gradus grade'}."
+        f"{store.path}: nobody called {student!r} has a grade. {remedy} Who handed in nothing that could be "
+        "graded is named by gradus grade, with the reason."
     )
+
+
+def _near(student: str, everybody: Sequence[str]) -> list[str]:
+    """Those who may be meant: by a part of the name, else by letters."""
+    plain = {unicodedata.normalize("NFC", name).casefold(): name for name in reversed(everybody)}
+    word = student.casefold()
+    near = [name for one, name in reversed(plain.items()) if word.strip() and word in one]
+    return (near or [plain[one] for one in difflib.get_close_matches(word, plain)])[:_MOST_NEAR]
+
+
+def _those(everybody: Sequence[str]) -> str:
+    more = ", ..." if len(everybody) > _MOST_NAMED else ""
+    return f"There are: {', '.join(everybody[:_MOST_NAMED])}{more}."
 
 
 def explanation(mark: Mark, task: str | None = None) -> Iterator[str]:
@@ -46,14 +84,18 @@ def explanation(mark: Mark, task: str | None = None) -> Iterator[str]:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield f"  with       {versions}; isolation: {result.isolation['level']}"
     for problem in result.problems:
-        yield f"  not loaded {problem.where}: {problem.message}"
+        words = f"{problem.where}: {problem.message}".replace("\n", f"\n{' ' * _ABOUT}")
+        yield f"  not loaded {words}"
     for one in [result.task(task)] if task else result.tasks:
         yield ""
         yield from _of_task(one)
 
 
 def _of_task(task: TaskResult) -> Iterator[str]:
-    hidden = sum(c.check.points for c in _lost(task) if c.check.hidden)
+    public = sum(
+        c.check.points for c in task.checks if c.status is Status.PASSED and not c.check.hidden
+    )
+    hidden = public - task.earned
     taken = f"; {hidden} of them taken by hidden checks" if hidden else ""
     lost = task.possible - task.earned
     yield f"{task.name}: {task.earned} of {task.possible}" + (
@@ -68,25 +110,36 @@ def _of_task(task: TaskResult) -> Iterator[str]:
             yield from (f"         {row}" for row in _rows(check))
 
 
-def _lost(task: TaskResult) -> list[CheckResult]:
-    return [check for check in task.checks if check.status is not Status.PASSED]
-
-
 def _rows(check: CheckResult) -> list[str]:
     """The message without its title, and without the lines that are for the student."""
     rows = [row for row in check.message.splitlines() if row.startswith(" ")]
     return [row for row in rows if not row.startswith(("  hint", "  again"))]
 
 
-def replay(root: Path, mark: Mark) -> list[str]:
-    """Grade a stored answer again with its seed; what differs now, empty where all agree.
+@dataclass(frozen=True)
+class Replayed:
+    """What a second grade with the same seed gave.
+
+    Args:
+        points: Of the second one.
+        differences: Checks that do not agree, one a line.
+        notes: What may be the reason, or differs in words alone.
+    """
+
+    points: int
+    differences: list[str]
+    notes: list[str]
+
+
+def replay(course: Course, mark: Mark) -> Replayed:
+    """Grade a stored answer again with its seed.
 
     Raises:
         GradusError: If it cannot be graded.
     """
     graded = mark.graded
     asked = Asked(graded.key, graded.topic, graded.answer, graded.seed)
-    (again,) = grade_all(root, [asked], 1)
+    (again,) = grade_all(course.root, [asked], 1)
     if again.report is None:
         raise GradusError(f"{mark.student}, {mark.topic}: {again.problem}")
     before, now = result_of(mark), again.report.topic(mark.topic)
@@ -97,9 +150,25 @@ def replay(root: Path, mark: Mark) -> list[str]:
     ]
     new = {c.check.name for c in now.checks()} - {c.check.name for c in before.checks()}
     found += [f"{name}: is new" for name in sorted(new)]
+    notes = [
+        f"{name} {version} graded it, and {again.report.versions.get(name)} now"
+        for name, version in graded.report.versions.items()
+        if again.report.versions.get(name) != version
+    ]
+    depends = depends_on(course, mark.topic, asked.limit, list(asked.devices))
+    if (
+        not notes
+        and key_of(depends, mark.topic, hashlib.sha256(graded.answer).hexdigest()) != graded.key
+    ):
+        notes.append(
+            "the checks, the reference, the data or --limit are not those of the mark; "
+            "gradus grade grades the class anew"
+        )
+    if any("timeout" in row for row in found):
+        notes.append("whether a check is a timeout depends on the machine and on what else it does")
     if not found and _plain(before) != _plain(now):
-        found.append("every check agrees, and some messages have other words")
-    return found
+        notes.append("some messages have other words")
+    return Replayed(now.earned, found, notes)
 
 
 def _pairs(before: TopicResult, now: TopicResult) -> Iterator[tuple[str, str, list[str]]]:
@@ -110,9 +179,9 @@ def _pairs(before: TopicResult, now: TopicResult) -> Iterator[tuple[str, str, li
 
 
 def _plain(result: TopicResult) -> list[tuple[str, str]]:
-    """Messages by case, without what a run alone knows."""
+    """Messages by case."""
     return [
-        (f"{case.check}[{case.id}]", replace(case, seconds=0.0).message)
+        (f"{case.check}[{case.id}]", case.message)
         for check in result.checks()
         for case in check.cases
     ]

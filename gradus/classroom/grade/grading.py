@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 from gradus.classroom.grade.answer import read_answer
 from gradus.classroom.grade.placing import HandedIn
@@ -24,9 +23,7 @@ from gradus.errors import SubmissionError
 __all__ = ["Done", "Settings", "Work", "grade_class", "plan"]
 
 
-def plan(
-    course: Course, found: Sequence[HandedIn], store: Store, settings: Settings, root: Path
-) -> Work:
+def plan(course: Course, found: Sequence[HandedIn], store: Store, settings: Settings) -> Work:
     """Look at what was handed in, and at the store.
 
     Args:
@@ -34,7 +31,6 @@ def plan(
         found: What was handed in.
         store: Gets to know who handed in what it has a grade of.
         settings: How to grade.
-        root: Names of files are shown as seen from here.
     """
     work = Work()
     by_key: dict[str, list[HandedIn]] = defaultdict(list)
@@ -49,7 +45,7 @@ def plan(
         by_key[key].append(one)
         work.counts[one.student, one.topic] = key
     known = set() if settings.regrade else store.known_of(by_key)
-    have = [whose_of(one, key, root) for key in by_key if key in known for one in by_key[key]]
+    have = [whose_of(one, key) for key in by_key if key in known for one in by_key[key]]
     store.hand_in(have)
     work.known = len(have)
     work.left = {key: whose for key, whose in by_key.items() if key not in known}
@@ -57,14 +53,14 @@ def plan(
 
 
 def grade_class(
-    course: Course, work: Work, store: Store, settings: Settings, root: Path
+    course: Course, work: Work, store: Store, settings: Settings
 ) -> Generator[Done, None, None]:
     """Grade what is left to be graded, and keep each grade; tells each answer that is done.
 
     Raises:
         GradusError: If a grade cannot be kept, or if there is no room to grade.
     """
-    turns = Turns(course, work, store, settings, root)
+    turns = Turns(course, work, store, settings)
     while turns.left:
         with closing(grade_all(course.root, turns.asked(), settings.jobs)) as graded:
             for answered in graded:

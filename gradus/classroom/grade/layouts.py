@@ -53,8 +53,8 @@ def is_class(inner: Sequence[tuple[Names, Found]], topics: Names) -> bool:
     return any(len(folders) > 1 for folders in holders.values())
 
 
-def holds_downloads(inner: Sequence[tuple[Names, Found]]) -> bool:
-    """Whether most of the outermost folders are what a learning management system packed: week1/, week2/.
+def downloads(inner: Sequence[tuple[Names, Found]]) -> set[str]:
+    """The outermost folders that a learning management system packed, where most are such: week1/, week2/.
 
     In the folders of students its names mean nothing: a student may call a file after somebody else.
     """
@@ -64,8 +64,8 @@ def holds_downloads(inner: Sequence[tuple[Names, Found]]) -> bool:
             inside[names[0]] += []
         elif len(names) == 2 and (one.is_folder or names[1].lower().endswith(ANSWERS)):
             inside[names[0]].append(bool(from_system(names[1]) or from_canvas(names[1])))
-    packed = [2 * sum(are) > len(are) for are in inside.values()]
-    return 2 * sum(packed) > len(packed)
+    packed = {folder for folder, are in inside.items() if 2 * sum(are) > len(are)}
+    return packed if 2 * len(packed) > len(inside) else set()
 
 
 def is_one_students(inner: Sequence[tuple[Names, Found]], topics: Names) -> bool:

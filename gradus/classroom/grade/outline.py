@@ -1,6 +1,7 @@
 """What a summary of a class needs of one report: a few words in place of hundreds of cases."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradus.grading.report import LABEL, TopicResult
@@ -59,8 +60,8 @@ def from_text(text: str) -> Outline:
 
 def _why(result: TopicResult) -> str:
     """The first thing that is wrong, in one line."""
-    if result.problems:
-        problem = result.problems[0]
+    problem = next((one for one in result.problems if one.kind is not Status.TODO), None)
+    if problem is not None:
         return f"{problem.where}: {next(iter(problem.message.splitlines()), '')}"
     statuses = {check.status for check in result.checks()}
     if statuses <= {Status.TODO, Status.NOT_RUN}:
@@ -69,6 +70,17 @@ def _why(result: TopicResult) -> str:
     first = next(lost, None)
     if first is None:
         return ""
-    rows = first.message.splitlines()
-    said = next((row for row in rows if row.startswith(("  problem", "  raised", "  stopped"))), "")
-    return f"{first.check.task}: {said[LABEL:] or first.check.title}"
+    return f"{first.check.task}: {_said(first.message.splitlines()) or first.check.title}"
+
+
+def _said(rows: Sequence[str]) -> str:
+    """What was wrong in a message, without its lines of code."""
+    for number, row in enumerate(rows):
+        if row.startswith(("  problem", "  raised", "  stopped")):
+            words = [row[LABEL:]]
+            for more in rows[number + 1 :]:
+                if not more.startswith(" " * LABEL) or more[LABEL:].startswith(" "):
+                    break
+                words.append(more[LABEL:])
+            return " ".join(words)
+    return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gradus.classroom.grade.layouts import (
     Names,
-    holds_downloads,
+    downloads,
     is_class,
     is_one_students,
     stem_of,
@@ -80,7 +80,8 @@ class _Place:
         self._name = stem_of(around.name)
         in_kit = (place / "solutions").is_dir()
         self._inner = within(found, topics, in_kit)  # names as they count -> what lies there
-        self._deepest = 1 if holds_downloads(self._inner) else 0  # where a system's names may stand
+        self._downloads = downloads(self._inner)  # folders that are nobody's
+        self._deepest = 1 if self._downloads else 0  # where a system's names may stand
         self._canvas = self._folders_of_canvas()
         self._blackboard = self._accounts()
         outermost = {names[0] for names, one in self._inner if one.is_folder}
@@ -103,7 +104,8 @@ class _Place:
             return True
         of_system = any(self._from_system(names, at) for at in self._depths(names))
         below = self._below_topics(names)
-        outermost = len(below) == 1 and self._topic(below[0]) is None
+        mine = len(names) > 1 or names[0] not in self._downloads
+        outermost = len(below) == 1 and self._topic(below[0]) is None and mine
         return of_system or (outermost and not self._is_one_students)
 
     def _owned(self, names: Names, one: Found) -> Owned:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from gradus.grading.grader_file import PREFIX
 from gradus.shown import shown_name
 
 __all__ = ["HandedIn", "Placing", "Unplaced", "place"]
-_MOST_NAMED = 3
+_MOST_NAMED, _MOST_OF_A_CROWD = 3, 8
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class HandedIn:
     topic: str
     file: Path
     folder: Path | None  # what was handed in together with it; None: the file alone
+    called: str = ""  # what a person calls the file: `submissions.zip: ann/tensors.py`
     said: str = ""  # how it was placed, where a person should know
 
 
@@ -115,6 +116,7 @@ class _Placer:
         handed_in = {topic for of_one in chosen.values() for topic in of_one}
         called = _identifiers(chosen)
         alike, explained = _alike(called), {one.path for one in self._unplaced}
+        without: dict[tuple[str, ...], list[str]] = defaultdict(list)
         found = []
         for who in sorted(chosen, key=lambda who: called[who]):
             topics = [topic for topic in self._asked if topic in chosen[who]]
@@ -122,14 +124,33 @@ class _Placer:
                 one, said = chosen[who][topic].one, chosen[who][topic].said
                 said = "; ".join(filter(None, [said, alike.get(who, "")]))
                 folder = None if one.alone else one.found.path.parent
-                found.append(HandedIn(called[who], topic, one.found.path, folder, said))
+                shown = self._called[one.found.path]
+                found.append(HandedIn(called[who], topic, one.found.path, folder, shown, said))
             missing = [t for t in self._asked if t not in topics and (t in handed_in or not topics)]
             is_empty = all(one.found.is_folder for one in self._by_student[who])
-            if missing and not (is_empty and self._where[who] in explained):
-                self._unplaced.append(
-                    Unplaced(self._where[who], self._missing(who, topics, missing))
-                )
+            if missing and topics:
+                without[tuple(missing)].append(who)
+            elif missing and not (
+                is_empty and any(_below(path, self._where[who]) for path in explained)
+            ):
+                why = self._nothing(who, missing)
+                self._unplaced.append(Unplaced(self._where[who], why))
+        for of_topics, group in without.items():
+            self._unplaced += self._without(of_topics, group, called)
         return Placing(tuple(found), tuple(self._unplaced))
+
+    def _without(
+        self, missing: Sequence[str], group: Sequence[str], called: Mapping[str, str]
+    ) -> Iterator[Unplaced]:
+        """What is said of those who handed in other topics: one line for a crowd."""
+        why = _not_found(missing)
+        if len(group) <= _MOST_NAMED:
+            yield from (Unplaced(self._where[who], f"{why} Ask for it.") for who in group)
+            return
+        names = ", ".join(called[who] for who in group[:_MOST_OF_A_CROWD])
+        more = f" and {len(group) - _MOST_OF_A_CROWD} more" * (len(group) > _MOST_OF_A_CROWD)
+        words = f"{why} They handed in other topics: {names}{more}. Ask for it."
+        yield Unplaced(f"{len(group)} students", words)
 
     def _answers(self, mine: Sequence[Owned]) -> dict[str, Chosen]:
         """What counts of one student, by topic."""
@@ -170,18 +191,28 @@ class _Placer:
         """The topic in a file's name; where there are several, the one that is asked for."""
         return topic_in(Path(one.names[-1]).stem, self._course.topics, self._asked)
 
-    def _missing(self, who: str, topics: Sequence[str], missing: Sequence[str]) -> str:
-        words = ", ".join(missing) if len(missing) <= _MOST_NAMED else "any topic that is asked for"
+    def _nothing(self, who: str, missing: Sequence[str]) -> str:
+        """What is said of somebody who has no answer at all."""
         files = [one for one in self._by_student[who] if not one.found.is_folder]
         names = [shown_path((one.names[-1],)) for one in files][:_MOST_NAMED]
-        why = f"no file for {words} was found."
-        if not names or topics:
+        why = _not_found(missing)
+        if not names:
             return f"{why} Ask for it."
         more = f" and {len(files) - len(names)} more" if len(files) > len(names) else ""
         answers = any(_is_answer(one) for one in files)
         file = f"{missing[0]}.ipynb or .py"
         remedy = f"Rename the right one to {file}" if answers else f"Ask for {file}"
         return f"{why} There is {', '.join(names)}{more}. {remedy}."
+
+
+def _below(path: str, where: str) -> bool:
+    """Whether a person's name for something is that of a place, or of something in it."""
+    return path == where or path.startswith((f"{where}/", f"{where}: "))
+
+
+def _not_found(missing: Sequence[str]) -> str:
+    words = ", ".join(missing) if len(missing) <= _MOST_NAMED else "any topic that is asked for"
+    return f"no file for {words} was found."
 
 
 def _is_answer(one: Owned) -> bool:

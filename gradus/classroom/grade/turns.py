@@ -8,7 +8,6 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from gradus.classroom.grade.answer import read_answer
 from gradus.classroom.grade.placing import HandedIn
@@ -86,11 +85,9 @@ class _Turn:
 class Turns:
     """Whose turn it is, who is being graded, and what became of them."""
 
-    def __init__(
-        self, course: Course, work: Work, store: Store, settings: Settings, root: Path
-    ) -> None:
+    def __init__(self, course: Course, work: Work, store: Store, settings: Settings) -> None:
         self._course, self._work, self._store = course, work, store
-        self._settings, self._root = settings, root
+        self._settings = settings
         self.left = deque(
             _Turn(whose[0].topic, key, tuple(whose)) for key, whose in _mixed(work.left)
         )
@@ -125,7 +122,7 @@ class Turns:
                 same = self._running[key]
                 self._running[key] = replace(same, whose=[*same.whose, *turn.whose])
             elif not settings.regrade and self._store.known(key):
-                self._store.hand_in([whose_of(who, key, self._root) for who in turn.whose])
+                self._store.hand_in([whose_of(who, key) for who in turn.whose])
                 self._said.append(Done(turn.whose, elsewhere=True))
             else:
                 turn = replace(turn, key=key, tries=turn.tries + 1, depends=depends)
@@ -157,7 +154,7 @@ class Turns:
         if answered.report is not None and not problem:
             seconds, seed = answered.seconds, answered.seed
             grade = Graded(asked.key, turn.topic, asked.answer, seed, answered.report, seconds)
-            whose = [whose_of(one, asked.key, self._root) for one in turn.whose]
+            whose = [whose_of(one, asked.key) for one in turn.whose]
             try:
                 self._store.keep(grade, whose, replace=self._settings.regrade)
             except GradusError as error:
@@ -195,7 +192,6 @@ def key_of(depends: str, topic: str, sha256: str) -> str:
     return hashlib.sha256(f"{depends} {topic} {sha256}".encode()).hexdigest()
 
 
-def whose_of(one: HandedIn, key: str, root: Path) -> Whose:
-    """Whose answer a key stands for, with the name of the file as seen from `root`."""
-    file = one.file.relative_to(root).as_posix() if one.file.is_relative_to(root) else str(one.file)
-    return Whose(one.student, one.topic, key, file)
+def whose_of(one: HandedIn, key: str) -> Whose:
+    """Whose answer a key stands for, and what a person calls the file."""
+    return Whose(one.student, one.topic, key, one.called)

@@ -1,0 +1,113 @@
+"""`gradus explain` and `gradus replay`: what an instructor asks of them, and what is asked wrongly."""
+
+import unicodedata
+
+import pytest
+
+from gradus.errors import GradusError
+from tests.kits import answers, write_kit
+from tests.test_cli import gradus
+
+PER_SECOND = "def double(x):\n    import time\n    raise RuntimeError(f'at {time.time_ns()}')"
+LOUD = "def double(x):\n    raise ValueError('[bold]:smile:[/bold] \\x1b[2J \\u202e')"
+KOREAN = "김민준"
+CLASS = {
+    "ann": answers(double=LOUD),
+    "smithjane_12345": answers(double="def double(x:\n    return x", row_means=""),
+    "smithjohn_12346": answers(row_means="def row_means(t): return t"),
+    unicodedata.normalize("NFD", KOREAN): answers(),
+    "time": answers(double=PER_SECOND),
+}
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """A kit with a class that is graded, and the working folder in it."""
+    course = write_kit(tmp_path_factory.mktemp("class") / "kit")
+    for student, text in CLASS.items():
+        (course.root / "in" / student).mkdir(parents=True)
+        (course.root / "in" / student / "demo.py").write_text(text, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(course.root)
+        gradus("grade", "in", "--allow-unsandboxed")
+        yield course
+
+
+def test_words_of_a_student_are_shown_as_they_are_and_steer_nothing(graded):
+    out = gradus("explain", "ann", "double")
+    assert r"ValueError: [bold]:smile:[/bold] \x1b[2J \u202e" in out
+
+
+def test_what_was_not_loaded_stands_under_its_label(graded):
+    out = gradus("explain", "smithjane_12345", "demo")
+    assert "\n  not loaded demo.py:15: SyntaxError: '(' was never closed\n" in out
+    assert "\n                 def double(x:\n" in out
+
+
+def test_hidden_checks_take_no_more_than_there_is(graded):
+    out = gradus("explain", "smithjohn_12346", "row_means")
+    assert "row_means: 0 of 2, 2 lost\n" in out
+    assert "-1  hidden, failed: A row of one number is its own mean." in out
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("smithjane", "Is 'smithjane_12345' meant?"),
+        ("Smith", "Is 'smithjane_12345' or 'smithjohn_12346' meant?"),
+        ("smithjnae_12345", "Is 'smithjane_12345' or 'smithjohn_12346' meant?"),
+        ("ANN", "Is 'ann' meant?"),
+        ("zoe", "There are: ann, smithjane_12345, smithjohn_12346, time, "),
+        ("", "There are: ann, smithjane_12345"),
+    ],
+)
+def test_a_student_who_has_no_grade_is_told_with_who_comes_near(graded, asked, words):
+    for command in ("explain", "replay"):
+        with pytest.raises(GradusError) as error:
+            gradus(command, asked, "demo")
+        assert f"gradus-grades.db: nobody called {asked!r} has a grade. {words}" in str(error.value)
+        assert "is named by gradus grade, with the reason" in str(error.value)
+
+
+def test_a_name_is_found_in_either_form_of_its_letters(graded):
+    for form in ("NFC", "NFD"):
+        assert "demo: 7 of 7 points" in gradus(
+            "explain", unicodedata.normalize(form, KOREAN), "demo"
+        )
+
+
+def test_a_task_or_topic_that_is_misspelled_is_told(graded):
+    for words in (["explain", "ann", "demo.duoble"], ["replay", "ann", "demo.duoble"]):
+        with pytest.raises(GradusError, match=r"demo: no task 'duoble'. Is demo.double meant\?"):
+            gradus(*words)
+    with pytest.raises(GradusError, match=r"Is demo meant\?"):
+        gradus("replay", "ann", "dmeo")
+
+
+def test_before_anybody_is_graded_that_is_said(graded):
+    (graded.root / "none").mkdir()
+    gradus("grade", "none", "--allow-unsandboxed", "--store", "new.db", code=1)
+    with pytest.raises(GradusError, match=r"new.db: nobody has a grade yet. Run gradus grade."):
+        gradus("explain", "ann", "demo", "--store", "new.db")
+
+
+def test_other_words_are_no_other_mark(graded):
+    out = gradus("replay", "time", "demo.double")
+    assert "time, demo: graded again with the same seed, and every check agrees." in out
+    assert "note: some messages have other words" in out
+
+
+def test_a_replay_with_other_checks_says_so(graded):
+    path = graded.grader("demo")
+    grader = path.read_text("utf-8")
+    changed = grader.replace("2 * x, suspects", "3 * x, suspects")
+    assert changed != grader
+    path.write_text(changed, "utf-8")
+    try:
+        out = gradus("replay", KOREAN, "demo", code=1)
+    finally:
+        path.write_text(grader, "utf-8")
+    assert "graded again with the same seed, and not every check agrees." in out
+    assert "points: 7, 5 now" in out
+    assert "test_twice_every_number: passed now failed" in out
+    assert "note: the checks, the reference, the data or --limit are not those of the mark" in out
