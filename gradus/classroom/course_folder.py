@@ -1,13 +1,11 @@
 """Build an nbgrader course: `gradus course DIR`, then nbgrader's stock commands take over."""
 
-import json
 import shutil
 from pathlib import Path
 
+from gradus.classroom.release import release_files
 from gradus.course import FILE, Course
 from gradus.errors import GradusError
-from gradus.grading.grader_file import without_hidden
-from gradus.topic import Topic
 
 CONFIG = '''\
 """nbgrader's settings for this gradus course. `gradus course` wrote it, and replaces it when run again."""
@@ -120,18 +118,8 @@ def _write_assignment(course: Course, topic: str, folder: Path) -> None:
     if not notebook.exists():
         raise GradusError(f"{notebook}: is missing. Run `gradus export` in the kit first.")
     _write(folder / f"{topic}.ipynb", notebook.read_text(encoding="utf-8"))
-    _write(folder / FILE, f'topics = ["{topic}"]\n')
-    grader = course.grader(topic)
-    _write(folder / "graders" / grader.name, without_hidden(grader.read_text(encoding="utf-8")))
-    thresholds = grader.with_name("thresholds.toml")
-    if thresholds.exists():
-        _write(folder / "graders" / thresholds.name, thresholds.read_text(encoding="utf-8"))
-    for path in sorted((course.root / "datasets").glob("*.py")):
-        _write(folder / "datasets" / path.name, path.read_text(encoding="utf-8"))
-    hints = {
-        name: list(task.hints) for name, task in Topic.load(course.solution(topic)).tasks.items()
-    }
-    _write(folder / "hints.json", json.dumps({topic: hints}, indent=1, ensure_ascii=False) + "\n")
+    for name, text in release_files(course, topic).items():
+        _write(folder / name, text())
 
 
 def _write(path: Path, text: str) -> None:

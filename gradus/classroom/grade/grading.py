@@ -1,11 +1,10 @@
 """Grade a class: what is in the store costs nothing, and every new grade is kept as soon as it is there."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gradus.classroom.grade.answer import read_answer
+from gradus.classroom.grade.answer import key_of, read_answer
 from gradus.classroom.grade.placing import HandedIn
 from gradus.classroom.grade.pool import Answered, Asked, grade_all
 from gradus.classroom.grade.store import Graded, Store
@@ -64,7 +63,7 @@ def plan(
     work, depends = Work(), dict[str, str]()
     for one in found:
         try:
-            answer = read_answer(one.file, one.folder)
+            answer = read_answer(course, one.topic, one.file, one.folder)
         except SubmissionError as error:
             work.refused.append((one, str(error)))
             continue
@@ -72,8 +71,7 @@ def plan(
             depends[one.topic] = depends_on(
                 course, one.topic, settings.limit, list(settings.devices)
             )
-        packed = answer.packed()
-        key = hashlib.sha256(depends[one.topic].encode() + one.topic.encode() + packed).hexdigest()
+        key = key_of(one.topic, answer, depends[one.topic])
         if key in work.whose:
             work.whose[key].append(one)
         elif store.known(key) and not settings.regrade:
@@ -81,7 +79,9 @@ def plan(
             work.known += 1
         else:
             work.whose[key] = [one]
-            work.asked.append(Asked(key, one.topic, packed, None, settings.limit, settings.devices))
+            work.asked.append(
+                Asked(key, one.topic, answer.packed(), None, settings.limit, settings.devices)
+            )
     return work
 
 
