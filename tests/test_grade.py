@@ -328,9 +328,11 @@ def test_a_notebook_of_before_2015_is_an_answer_like_a_new_one(kit, tmp_path):
 
 
 def test_a_name_that_a_file_beside_it_has_is_not_given_twice(kit, tmp_path):
+    folder = tmp_path / "ann"
+    folder.mkdir()
     for name in ("demo.py", "demo (1).py"):
-        (tmp_path / name).write_text(f"x = '{name}'\n", "utf-8")
-    answer = read_answer(kit, "demo", tmp_path / "demo (1).py", tmp_path)
+        (folder / name).write_text(f"x = '{name}'\n", "utf-8")
+    answer = read_answer(kit, "demo", folder / "demo (1).py", folder)
     assert answer.name == "demo (1).py"
     assert list(answer.others) == ["demo.py"]
     assert unpack(answer.packed(), tmp_path / "again").name == "demo (1).py"

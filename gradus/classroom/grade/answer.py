@@ -86,10 +86,10 @@ def read_answer(course: Course, topic: str, file: Path, folder: Path | None) -> 
     }
     ending = file.suffix.lower()  # graded as what it is: `.IPYNB`
     name = f"{topic}{ending}" if f"{topic}{ending}" not in kept else f"{file.stem}{ending}"
-    return Answer(name, bare(data) if ending == ".ipynb" else data, kept)
+    return Answer(name, _bare(data) if ending == ".ipynb" else data, kept)
 
 
-def bare(data: bytes) -> bytes:
+def _bare(data: bytes) -> bytes:
     """A notebook's bytes as an answer has them; what is no notebook, or too large for one, stays as it is."""
     if len(data) > MAX_BYTES:
         return data

@@ -105,17 +105,20 @@ def grade_class(
             except GraderError as error:
                 problem = str(error)
         if answered.report is not None and not problem:
-            asked = answered.asked
-            store.keep(
-                Graded(
-                    asked.key, asked.topic, asked.answer, answered.seed, answered.report,
-                    answered.seconds,
-                )
-            )  # fmt: skip
+            store.keep(graded_of(answered))
             for one in whose:
-                store.hand_in(one.student, one.topic, asked.key, _shown(one.file, root))
+                store.hand_in(one.student, one.topic, answered.asked.key, _shown(one.file, root))
         tell(answered, whose)
         yield from ((one, problem) for one in whose if problem)
+
+
+def graded_of(answered: Answered) -> Graded:
+    """What the store keeps of an answer that got a report."""
+    assert answered.report is not None
+    asked = answered.asked
+    return Graded(
+        asked.key, asked.topic, asked.answer, answered.seed, answered.report, answered.seconds
+    )
 
 
 def _shown(file: Path, root: Path) -> str:

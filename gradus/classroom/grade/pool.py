@@ -110,6 +110,11 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
+def grade_one(root: Path, asked: Asked) -> Answered:
+    """Grade one answer in this process, whose judges stay warm for the next one."""
+    return _answered(asked, _grade(str(root), asked))
+
+
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that started this one
     end_with_parent()

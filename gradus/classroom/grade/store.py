@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -25,7 +26,6 @@ from gradus.errors import GradusError
 from gradus.grading.report import Report
 from gradus.grading.report_file import from_json, to_json
 
-FILE = "gradus-grades.db"
 WAIT_SECONDS = 30  # for another process that writes
 
 _tables = MetaData()
@@ -107,6 +107,20 @@ class Store:
         with self._told(), self._engine.connect() as connection:
             found = connection.execute(select(_graded.c.key).where(_graded.c.key == key))
             return found.first() is not None
+
+    def grade(self, key: str) -> Graded | None:
+        """The grade of the answer with this key; None where there is none.
+
+        Raises:
+            GradusError: If the store cannot be read, or what it holds is damaged.
+        """
+        with self._told(), self._engine.connect() as connection:
+            row = connection.execute(select(_graded).where(_graded.c.key == key)).first()
+        return None if row is None else self._graded(row)
+
+    def _graded(self, row: Any) -> Graded:
+        report = from_json(row.report, f"{self.path}: the report of {row.key}")
+        return Graded(row.key, row.topic, row.answer, int(row.seed), report, row.seconds)
 
     def keep(self, grade: Graded) -> None:
         """Keep a grade, in place of an earlier one with its key."""
