@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 
@@ -234,32 +235,116 @@ def count(path):
         return 0  # it is being made
 
 
-def test_an_answer_is_kept_with_what_lies_beside_it(tmp_path):
+def test_an_answer_is_kept_with_what_lies_beside_it(kit, tmp_path):
     folder = tmp_path / "ann"
     (folder / "more").mkdir(parents=True)
     (folder / "demo.py").write_text("x = 1\n", "utf-8")
     (folder / "more" / "helper.py").write_text("y = 2\n", "utf-8")
-    answer = read_answer(folder / "demo.py", folder)
-    assert answer.packed() == read_answer(folder / "demo.py", folder).packed()
+    answer = read_answer(kit, "demo", folder / "demo.py", folder)
+    assert answer.packed() == read_answer(kit, "demo", folder / "demo.py", folder).packed()
     path = unpack(answer.packed(), tmp_path / "again")
     assert path.read_text("utf-8") == "x = 1\n"
     assert Source(path, "demo", "demo.py", path.parent).beside().keys() == {
         "demo.py",
         "more/helper.py",
     }
-    assert answer.sha256 != read_answer(folder / "demo.py", None).sha256
+    assert answer.sha256 != read_answer(kit, "demo", folder / "demo.py", None).sha256
 
 
-def test_an_ending_in_capitals_is_a_notebook_too(tmp_path):
+def test_an_ending_in_capitals_is_a_notebook_too(kit, tmp_path):
     (tmp_path / "DEMO.IPYNB").write_text("{}", "utf-8")
-    assert read_answer(tmp_path / "DEMO.IPYNB", None).name == "DEMO.ipynb"
+    assert read_answer(kit, "demo", tmp_path / "DEMO.IPYNB", None).name == "demo.ipynb"
 
 
-def test_a_link_is_not_read(tmp_path):
+def test_what_no_grade_depends_on_changes_no_answer(kit, tmp_path):
+    """Outputs, words, ids, the name of the file, and what a release and nbgrader put beside it."""
+    (kit.root / "datasets").mkdir()
+    (kit.root / "datasets" / "ring.py").write_text("SIZE = 8\n", "utf-8")
+    cells = code_cells(answers())
+    plain = json.loads(notebook(*cells))
+    plain["cells"].insert(1, {"cell_type": "markdown", "metadata": {}, "source": "one"})
+    folder = tmp_path / "ann"
+    folder.mkdir()
+    (folder / "demo.ipynb").write_text(json.dumps(plain), "utf-8")
+    first = read_answer(kit, "demo", folder / "demo.ipynb", folder)
+    plain["metadata"]["kernelspec"] = {"name": "another"}
+    plain["cells"][1].update(cell_type="raw", source="two", attachments={})
+    for cell in plain["cells"]:
+        cell.pop("id", None)
+        cell["metadata"]["collapsed"] = True
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "7\n"}]
+            cell["source"] = "".join(cell["source"])
+    (folder / "demo.ipynb").unlink()
+    (folder / "My demo (1).ipynb").write_text(json.dumps(plain, indent=1), "utf-8")
+    left_out = "course.toml hints.json timestamp.txt graders/test_demo.py datasets/ring.py"
+    for name in (*left_out.split(), "old.ipynb", ".ipynb_checkpoints/a.py", "__pycache__/a.pyc"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("anything", "utf-8")
+    again = read_answer(kit, "demo", folder / "My demo (1).ipynb", folder)
+    assert again == first
+    assert again.sha256 == first.sha256
+
+
+def test_what_a_grade_may_depend_on_changes_an_answer(kit, tmp_path):
+    cells = code_cells(answers())
+    first = json.loads(notebook(*cells))
+    seen = set()
+
+    def see(change=lambda cells: None, beside=()):
+        changed = json.loads(json.dumps(first))
+        change(changed["cells"])
+        folder = tmp_path / str(len(seen))
+        for name in beside:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("x = 1\n", "utf-8")
+        folder.mkdir(exist_ok=True)
+        (folder / "demo.ipynb").write_text(json.dumps(changed), "utf-8")
+        seen.add(read_answer(kit, "demo", folder / "demo.ipynb", folder).sha256)
+
+    see()
+    see(lambda cells: cells[1].update(source="x = 1"))
+    see(lambda cells: cells[1].update(cell_type="markdown"))
+    see(lambda cells: cells.insert(0, {"cell_type": "raw", "metadata": {}, "source": ""}))
+    see(lambda cells: cells.append(cells[1]))
+    see(lambda cells: cells[1]["metadata"].update(tags=["picture"]))
+    see(beside=["helper.py"])
+    see(beside=["datasets/own.py"])  # the kit has none of that name
+    see(beside=["graders/own.py"])
+    see(beside=["numbers.csv"])
+    assert len(seen) == 10
+
+
+def test_what_is_no_notebook_is_an_answer_as_it_is(kit, tmp_path):
+    for text in (b"", b"%PDF-1.7 my homework", b'{"nbformat": 4, "cells": []}', b"\xff\xfe{}"):
+        (tmp_path / "demo.ipynb").write_bytes(text)
+        assert read_answer(kit, "demo", tmp_path / "demo.ipynb", None).data == text
+
+
+def test_a_notebook_of_before_2015_is_an_answer_like_a_new_one(kit, tmp_path):
+    new = nbformat.reads(notebook(*code_cells(answers())), as_version=4)
+    (tmp_path / "demo.ipynb").write_text(nbformat.writes(new), "utf-8")
+    now = read_answer(kit, "demo", tmp_path / "demo.ipynb", None)
+    (tmp_path / "demo.ipynb").write_text(nbformat.writes(new, version=3), "utf-8")
+    assert read_answer(kit, "demo", tmp_path / "demo.ipynb", None) == now
+
+
+def test_a_name_that_a_file_beside_it_has_is_not_given_twice(kit, tmp_path):
+    folder = tmp_path / "ann"
+    folder.mkdir()
+    for name in ("demo.py", "demo (1).py"):
+        (folder / name).write_text(f"x = '{name}'\n", "utf-8")
+    answer = read_answer(kit, "demo", folder / "demo (1).py", folder)
+    assert answer.name == "demo (1).py"
+    assert list(answer.others) == ["demo.py"]
+    assert unpack(answer.packed(), tmp_path / "again").name == "demo (1).py"
+
+
+def test_a_link_is_not_read(kit, tmp_path):
     (tmp_path / "secret.py").write_text("x = 1\n", "utf-8")
     (tmp_path / "demo.py").symlink_to(tmp_path / "secret.py")
     with pytest.raises(SubmissionError, match="is a link"):
-        read_answer(tmp_path / "demo.py", None)
+        read_answer(kit, "demo", tmp_path / "demo.py", None)
 
 
 def test_a_student_is_told_that_hidden_checks_took_points(kit):

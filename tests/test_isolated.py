@@ -180,11 +180,11 @@ def test_a_class_is_not_graded_without_a_sandbox_unless_that_is_allowed(
         assert (
             "a class is graded in a sandbox, and this machine reaches only process" in done.stdout
         )
-        assert "c.GradusExecute.allow_unsandboxed = True" in done.stdout
+        assert "set allow_unsandboxed = true in gradus_course.toml" in done.stdout
 
-        config = classroom.folder / "nbgrader_config.py"
+        config = classroom.folder / "gradus_course.toml"
         text = config.read_text(encoding="utf-8")
-        allowed = text.replace("allow_unsandboxed = False", "allow_unsandboxed = True")
+        allowed = text.replace("allow_unsandboxed = false", "allow_unsandboxed = true")
         assert allowed != text
         config.write_text(allowed, encoding="utf-8")
         done = classroom.nbgrader("autograde", "demo")

@@ -12,6 +12,7 @@ from nbgrader.api import Gradebook
 
 import gradus
 from gradus.classroom.execute import GradusExecute
+from gradus.classroom.grade.answer import read_answer
 from gradus.course import find_course
 from gradus.engine.here import grade_here
 from tests.kits import copy_kit, forget_graders, message
@@ -205,13 +206,11 @@ def test_each_submission_is_graded_in_a_process_of_its_own(tmp_path, shared_kit)
     kit = copy_kit(shared_kit, tmp_path / "kit")
     with kit.grader("demo").open("a", encoding="utf-8") as file:
         file.write(TELLS_ITS_PROCESS)
-    released = nbformat.read(kit.root / "exercises" / "demo.ipynb", as_version=4)
-    folder = tmp_path / "handed in"
-    folder.mkdir()
-    graded_by = GradusExecute(kit=str(kit.root))
+    answer = read_answer(kit, "demo", kit.root / "exercises" / "demo.ipynb", None)
+    graded_by = GradusExecute(kit=str(kit.root), store="")
     told = []
     for _ in range(2):
-        result = graded_by.grade(released, "demo", folder)
+        result = graded_by.grade(kit, "demo", answer, "a key")
         assert result.earned == 0
         assert result.isolation["judge"].startswith("in a sandbox of its own")
         told.append(message(result, "whose_process"))

@@ -1,65 +1,32 @@
 """Build an nbgrader course: `gradus course DIR`, then nbgrader's stock commands take over."""
 
-import json
 import shutil
 from pathlib import Path
 
+from gradus.classroom.nbgrader.settings import FILE as SETTINGS
+from gradus.classroom.nbgrader.settings import (
+    STORE,
+    CourseSettings,
+    kit_of,
+    read_settings,
+    write_settings,
+)
+from gradus.classroom.release import release_files
 from gradus.course import FILE, Course
 from gradus.errors import GradusError
-from gradus.grading.grader_file import without_hidden
-from gradus.topic import Topic
 
-CONFIG = '''\
-"""nbgrader's settings for this gradus course. `gradus course` wrote it, and replaces it when run again."""
+CONFIG_FILE = "nbgrader_config.py"
+LOADS = "configure(c, __file__)"  # the line that makes a course gradus's
+CONFIG = f'''\
+"""nbgrader's settings for this course. Yours go below: `gradus course` writes this file once."""
 
-from nbgrader.preprocessors import (
-    AssignLatePenalties,
-    CheckCellMetadata,
-    ClearHiddenTests,
-    ClearMarkScheme,
-    ClearOutput,
-    ComputeChecksums,
-    IgnorePattern,
-    IncludeHeaderFooter,
-    LimitOutput,
-    LockCells,
-    OverwriteCells,
-    OverwriteKernelspec,
-    SaveAutoGrades,
-    SaveCells,
-)
-from nbconvert.preprocessors import ClearMetadataPreprocessor
-
-from gradus.authoring.notebooks import ClearAnswers
-from gradus.classroom.clean import GradusClean, GradusShow
-from gradus.classroom.execute import GradusExecute, GradusExporter, GradusRestore
+from gradus.classroom.nbgrader.config import configure
 
 c = get_config()  # noqa: F821
-
-c.CourseDirectory.course_id = {course_id!r}
-c.CourseDirectory.root = {root!r}
-c.GradusExecute.kit = {kit!r}
-c.GradusExecute.allow_unsandboxed = {allow_unsandboxed!r}  # True: grade without a sandbox too
-
-# Release: as nbgrader does it, with a stub line that names the task.
-c.GenerateAssignment.preprocessors = [
-    IncludeHeaderFooter, LockCells, ClearAnswers, ClearOutput, CheckCellMetadata,
-    ComputeChecksums, SaveCells, ClearHiddenTests, ClearMarkScheme, ComputeChecksums, CheckCellMetadata,
-]
-
-# Autograde: gradus grades each notebook; no kernel runs.
-c.Autograde.exporter_class = GradusExporter
-c.Autograde.sanitize_preprocessors = [
-    ClearOutput, GradusRestore, OverwriteKernelspec, OverwriteCells, CheckCellMetadata,
-]
-c.Autograde.autograde_preprocessors = [
-    GradusExecute, IgnorePattern, ClearMetadataPreprocessor, LimitOutput, SaveAutoGrades,
-    AssignLatePenalties, CheckCellMetadata, GradusClean,
-]
-
-# Formgrader's pages and the feedback: nothing that a student wrote runs in the reader's browser.
-c.HTMLExporter.preprocessors = [GradusShow]
+{LOADS}  # what gradus needs; its own settings stand in {SETTINGS}
 '''
+# Of earlier versions, which wrote it anew each time.
+_OLD = '"""nbgrader\'s settings for this gradus course. `gradus course` wrote it, and replaces it'
 
 READ_ME = """\
 A gradus course for nbgrader. In this folder, for each assignment (one per topic):
@@ -70,7 +37,8 @@ A gradus course for nbgrader. In this folder, for each assignment (one per topic
     nbgrader export                           grades.csv
 
 or all of it in formgrader: `jupyter lab`, then Nbgrader > Formgrader.
-The checks, hidden ones too, stay in the kit: {kit}
+The checks, hidden ones too, stay in the kit, which {settings} names. `gradus grade submitted` grades many at
+once, and much quicker; nbgrader autograde then takes the marks from gradus-grades.db.
 """
 
 
@@ -82,7 +50,8 @@ def build_course(
     *,
     allow_unsandboxed: bool = False,
 ) -> list[str]:
-    """Write `nbgrader_config.py` and `source/<topic>/` for each topic; returns the topics.
+    """Write `gradus_course.toml`, `source/<topic>/` for each topic, and settings of nbgrader's where there are
+    none; returns the topics.
 
     What lies beside a notebook is copied into the release by nbgrader, so it holds only what students
     may have: public checks, data sets, hints. Submissions and the gradebook are left alone. With
@@ -102,14 +71,12 @@ def build_course(
             f"{folder}: is a student's course (it has a {FILE}). Choose a new folder for the class."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    config = CONFIG.format(
-        course_id=course_id,
-        root=str(folder),
-        kit=str(course.root),
-        allow_unsandboxed=allow_unsandboxed,
-    )
-    _write(folder / "nbgrader_config.py", config)
-    _write(folder / "README.txt", READ_ME.format(topic=chosen[0], kit=course.root))
+    limit = read_settings(folder).limit if (folder / SETTINGS).is_file() else 600.0
+    write_settings(CourseSettings(folder, course_id, kit_of(course), allow_unsandboxed, limit))
+    config = folder / CONFIG_FILE
+    if not config.exists() or config.read_text("utf-8", "replace").startswith(_OLD):
+        _write(config, CONFIG)
+    _write(folder / "README.txt", READ_ME.format(topic=chosen[0], settings=SETTINGS))
     for topic in chosen:
         _write_assignment(course, topic, folder / "source" / topic)
     return list(chosen)
@@ -120,18 +87,8 @@ def _write_assignment(course: Course, topic: str, folder: Path) -> None:
     if not notebook.exists():
         raise GradusError(f"{notebook}: is missing. Run `gradus export` in the kit first.")
     _write(folder / f"{topic}.ipynb", notebook.read_text(encoding="utf-8"))
-    _write(folder / FILE, f'topics = ["{topic}"]\n')
-    grader = course.grader(topic)
-    _write(folder / "graders" / grader.name, without_hidden(grader.read_text(encoding="utf-8")))
-    thresholds = grader.with_name("thresholds.toml")
-    if thresholds.exists():
-        _write(folder / "graders" / thresholds.name, thresholds.read_text(encoding="utf-8"))
-    for path in sorted((course.root / "datasets").glob("*.py")):
-        _write(folder / "datasets" / path.name, path.read_text(encoding="utf-8"))
-    hints = {
-        name: list(task.hints) for name, task in Topic.load(course.solution(topic)).tasks.items()
-    }
-    _write(folder / "hints.json", json.dumps({topic: hints}, indent=1, ensure_ascii=False) + "\n")
+    for name, text in release_files(course, topic).items():
+        _write(folder / name, text())
 
 
 def _write(path: Path, text: str) -> None:
@@ -141,7 +98,15 @@ def _write(path: Path, text: str) -> None:
 
 def clean(folder: Path) -> None:
     """Remove what a course build and nbgrader's commands wrote into `folder`, and the gradebook."""
-    for name in ("source", "release", "submitted", "autograded", "feedback"):
+    for name in ("source", "release", "submitted", "autograded", "feedback", ".gradus"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("gradebook.db", "nbgrader_config.py", "README.txt", "grades.csv", ".nbgrader.log"):
+    stores = (STORE, f"{STORE}-wal", f"{STORE}-shm")
+    for name in ("gradebook.db", CONFIG_FILE, SETTINGS, "README.txt", "grades.csv", *stores):
         (folder / name).unlink(missing_ok=True)
+    (folder / ".nbgrader.log").unlink(missing_ok=True)
+
+
+def loads_gradus(folder: Path) -> bool:
+    """Whether the course's `nbgrader_config.py` loads gradus's settings: an instructor's own may not."""
+    config = folder / CONFIG_FILE
+    return config.is_file() and LOADS in config.read_text("utf-8", "replace")

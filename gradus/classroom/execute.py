@@ -1,12 +1,6 @@
-"""nbgrader preprocessors: grade a submitted notebook with gradus in place of a Jupyter kernel.
+"""nbgrader preprocessors: grade a submitted notebook with gradus in place of a Jupyter kernel."""
 
-A graded cell's output is one plain float (nbgrader takes it as the score) and a table for people.
-"""
-
-import re
-import secrets
-import shutil
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +9,27 @@ from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor
-from nbgrader.utils import is_grade
 from traitlets import Bool, Float, Unicode
 
 from gradus.classroom.class_log import log_safely
+from gradus.classroom.grade.answer import Answer, key_of, read_answer
+from gradus.classroom.grade.pool import Asked, grade_one
+from gradus.classroom.grade.store import Graded
+from gradus.classroom.grade.turns import graded_of
 from gradus.classroom.handed_in import refuse_links
+from gradus.classroom.nbgrader.from_store import StoreOfRun
+from gradus.classroom.nbgrader.module_notebook import MARK, MODULE, UNREADABLE, marks
+from gradus.classroom.nbgrader.results import grade_id_of, show_result
+from gradus.classroom.nbgrader.settings import FILE as SETTINGS
+from gradus.classroom.nbgrader.settings import STORE
 from gradus.classroom.sandboxed import require_sandbox
 from gradus.classroom.verdicts import require_verdicts
-from gradus.course import load_course
-from gradus.engine.apart import grade_apart
-from gradus.errors import SubmissionError
+from gradus.course import Course, load_course
+from gradus.engine.depends import depends_on
+from gradus.errors import GraderError, SubmissionError
 from gradus.grading.report import TopicResult
-from gradus.grading.tables import task_table
-from gradus.submission.notebook_source import read_notebook
-from gradus.submission.status import Problem
-
-CHECK_PREFIX = "check-"
+from gradus.sandbox.levels import Level
+from gradus.submission.notebook_source import bare_notebook, read_notebook
 
 
 class GradusExporter(NotebookExporter):
@@ -38,6 +37,8 @@ class GradusExporter(NotebookExporter):
 
     `nbgrader autograde` makes one before it copies anything: it then refuses links and special files.
     """
+
+    shows_modules = True  # a `.py` that was handed in is graded too
 
     def __init__(self, **words: Any) -> None:
         super().__init__(**words)
@@ -47,13 +48,19 @@ class GradusExporter(NotebookExporter):
 
     def from_file(self, file_stream: Any, resources: Any = None, **words: Any) -> tuple[Any, Any]:
         """Parse a file; never raises for what it holds."""
+        about: dict[str, Any] = {}
         try:
-            notebook = read_notebook(file_stream.read())
+            text = file_stream.read()
+            notebook = read_notebook(text)
+            about = marks(text)
         except (SubmissionError, UnicodeDecodeError) as error:
             what = error if isinstance(error, SubmissionError) else "is not UTF-8 text."
             self.log.warning("A submission %s", what)
             text = f"**This submission could not be graded.** The file {what}"
             notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+            about = {UNREADABLE: True}
+        if about:
+            notebook.metadata[MARK] = about
         return self.from_notebook_node(notebook, resources=resources, **words)  # type: ignore[no-any-return]
 
 
@@ -65,7 +72,7 @@ class GradusRestore(NbGraderPreprocessor):
     """
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Mend the cells of one notebook."""
+        """Repair the cells of one notebook."""
         about = resources["nbgrader"]
         with Gradebook(about["db_url"]) as gradebook:
             original = gradebook.find_notebook(about["notebook"], about["assignment"])
@@ -87,7 +94,7 @@ class GradusRestore(NbGraderPreprocessor):
             sources = {cell.name: cell.source for cell in original.source_cells}
         there: set[str] = set()
         for cell in reversed(nb.cells):  # of a duplicated cell the last one counts, as in a kernel
-            grade_id = _grade_id(cell)
+            grade_id = grade_id_of(cell)
             cell.metadata.pop("nbgrader", None)
             if grade_id in known and grade_id not in there:
                 cell.metadata["nbgrader"] = nbformat.from_dict(known[grade_id])
@@ -104,12 +111,6 @@ class GradusRestore(NbGraderPreprocessor):
 _BLANK = {"schema_version": 3, "task": False}
 
 
-def _grade_id(cell: Any) -> str:
-    metadata = cell.metadata.get("nbgrader", {})
-    grade_id = metadata.get("grade_id") if isinstance(metadata, dict) else None
-    return grade_id if isinstance(grade_id, str) else ""
-
-
 class GradusExecute(NbGraderPreprocessor):
     """Takes the place of nbgrader's Execute: every check, hidden ones too, with the notebook in a sandbox."""
 
@@ -120,76 +121,89 @@ class GradusExecute(NbGraderPreprocessor):
     limit = Float(600.0, help="Seconds that one submission may take in all, loads and checks.").tag(
         config=True
     )
+    store = Unicode(
+        STORE,
+        help="The store of grades, as seen from the course; gradus grade uses it too. '': none.",
+    ).tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Grade one notebook and write the outputs of its cells.
+        """Write the outputs of a notebook's cells: its grade is taken from the store, or it is graded now.
 
         Raises:
             GraderError: If a check is broken or did not run, or if there is no sandbox here: nbgrader then
                 reports this submission and records no mark.
         """
-        self._require_sandbox()
-        topic = resources["nbgrader"]["notebook"]
-        result = self.grade(nb, topic, Path(resources["metadata"]["path"]))
-        require_verdicts(result)
-        for number, cell in enumerate(nb.cells, start=1):
-            if cell.cell_type != "code":
-                continue
-            cell.execution_count = number
-            cell.outputs = _problem_outputs(result, f"{topic}.ipynb cell {number}:")
-            grade_id = _grade_id(cell)
-            if is_grade(cell) and grade_id.startswith(CHECK_PREFIX):
-                cell.outputs = [_score_output(result, grade_id.removeprefix(CHECK_PREFIX), number)]
+        topic, student = resources["nbgrader"]["notebook"], resources["nbgrader"]["student"]
+        folder = Path(resources["metadata"]["path"])
+        course = load_course(Path(self.kit))
+        answer = self._answer(course, topic, nb, folder, resources["nbgrader"])
+        depends = depends_on(course, topic, self.limit, [])
+        result = self.grade(course, topic, answer, key_of(topic, answer, depends), student)
+        show_result(nb, result, answer)
         return nb, resources
 
-    def _require_sandbox(self) -> None:
-        how = "set c.GradusExecute.allow_unsandboxed = True in nbgrader_config.py"
-        if note := require_sandbox(allowed=self.allow_unsandboxed, how=how):
-            self.log.warning("%s", note)
+    def _answer(self, course: Course, topic: str, nb: Any, folder: Path, about: Any) -> Answer:
+        """What is graded: the notebook, or the module that it shows, or the file that is no notebook."""
+        mark = nb.metadata.get(MARK, {})
+        name = mark.get(MODULE, "")
+        if name and (folder / name).is_file():
+            return read_answer(course, topic, folder / name, folder)
+        path = folder / f"{topic}.ipynb"
+        answer = read_answer(course, topic, path, folder)
+        if mark.get(UNREADABLE) and (coursedir := self._coursedir()) is not None:
+            words = coursedir.submitted_directory, about["student"], about["assignment"]
+            handed_in = Path(coursedir.format_path(*words)) / path.name
+            return replace(answer, data=read_answer(course, topic, handed_in, None).data)
+        return replace(answer, data=bare_notebook(nbformat.writes(nb)).encode())
 
-    def grade(self, nb: Any, topic: str, folder: Path) -> TopicResult:
-        """Run the graders on a notebook, in a scratch copy of the folder that it was handed in with."""
-        course = load_course(Path(self.kit))
+    def grade(
+        self, course: Course, topic: str, answer: Answer, key: str, student: str = ""
+    ) -> TopicResult:
+        """The result of an answer, from the store where it is there.
+
+        Raises:
+            GraderError: As `preprocess` has it.
+        """
         course.require(topic)
-        with tempfile.TemporaryDirectory(prefix="gradus-") as scratch:
-            workdir = Path(scratch, "work")
-            shutil.copytree(folder, workdir, symlinks=True)
-            path = workdir / f"{topic}.ipynb"
-            path.write_text(nbformat.writes(nb), encoding="utf-8")
-            seed = secrets.randbits(128)  # so many that trying them out finds none
-            # A process for each submission: should one take the judge over, it does not grade the others.
-            result = grade_apart(
-                course, topic, path, hidden=True, isolated=True, seed=seed, workdir=workdir,
-                limit=self.limit, measured=True,
-            ).topic(topic)  # fmt: skip
+        store, file = self._store(), f"{student}/{topic}/{answer.name}"
+        graded = store.grade(key)
+        if graded is not None and (result := self._believed(graded)) is not None:
+            store.keep(None, student, topic, key, file)
+            self.log.info("%s of %s was taken from the store of grades", topic, student)
+            return result
+        self._require_sandbox()
+        asked = Asked(key, topic, answer.packed(), None, self.limit)
+        # A process for each submission: should one take the judge over, it does not grade the others.
+        answered = grade_one(course.root, asked)
+        if answered.report is None:
+            raise GraderError(f"{topic}: no mark was recorded. {answered.problem}")
+        result = answered.report.topic(topic)
+        require_verdicts(result)
+        store.keep(graded_of(answered), student, topic, key, file)
         self.log.info("%s was graded at the level %s", topic, result.isolation["level"])
         return result
 
+    def _believed(self, graded: Graded) -> TopicResult | None:
+        """A stored result, where it would have been given here too."""
+        result = graded.report.topic(graded.topic)
+        sandboxed = result.isolation["level"] == str(Level.SANDBOX)
+        return result if sandboxed or self.allow_unsandboxed else None
 
-def _score_output(result: TopicResult, task: str, number: int) -> Any:
-    """One float; nbgrader would take no output, or anything else, for full marks."""
-    graded = result.task(task)
-    visible = result.visible().task(task)
-    return nbformat.v4.new_output(
-        "execute_result",
-        data={
-            "text/plain": repr(float(graded.earned)),
-            "text/html": task_table(visible, earned=graded.earned),
-        },
-        execution_count=number,
-    )
+    def _store(self) -> StoreOfRun:
+        """The one of this run of nbgrader's: the exporter lives as long."""
+        found = getattr(self.parent, "store_of_run", None)
+        if found is None:
+            coursedir = self._coursedir()
+            root = Path(coursedir.root) if coursedir is not None else Path()
+            found = StoreOfRun(root / self.store if self.store else None, self.log.warning)
+            if self.parent is not None:
+                self.parent.store_of_run = found
+        return found
 
+    def _coursedir(self) -> Any:
+        return getattr(getattr(self.parent, "parent", None), "coursedir", None)
 
-def _problem_outputs(result: TopicResult, where: str) -> list[Any]:
-    """What kept a cell from being loaded, as the error output that a kernel would have shown."""
-    return [_error(problem) for problem in result.problems if problem.where.startswith(where)]
-
-
-def _error(problem: Problem) -> Any:
-    name = re.match(r"\w+(?=:)", problem.message)
-    return nbformat.v4.new_output(
-        "error",
-        ename=name[0] if name else "Error",
-        evalue=problem.message,
-        traceback=[f"{problem.where}: {problem.message}"],
-    )
+    def _require_sandbox(self) -> None:
+        how = f"set allow_unsandboxed = true in {SETTINGS}"
+        if note := require_sandbox(allowed=self.allow_unsandboxed, how=how):
+            self.log.warning("%s", note)

@@ -8,12 +8,12 @@ from typing import Any
 
 from nbgrader.utils import parse_utc
 
+from gradus.classroom.grade.answer import TIMESTAMP
 from gradus.classroom.odd_files import odd_kind
 from gradus.errors import SubmissionError
 from gradus.shown import shown_name
 
 MOST_NAMED = 5
-TIMESTAMP = "timestamp.txt"
 _LONGEST_TIMESTAMP = 1000  # characters; nbgrader writes about 35
 
 

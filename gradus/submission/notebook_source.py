@@ -128,6 +128,31 @@ def notebook_cells(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return notebook, notebook["cells"]
 
 
+def bare_notebook(text: str) -> str:
+    """A notebook with what a grade may depend on and nothing else: the code, and where it stands.
+
+    Numbers of cells stand in messages, so that other cells stay as empty ones. Two notebooks that differ in
+    outputs, in words or in how they were saved give the same.
+
+    Raises:
+        SubmissionError: If `text` is not a notebook.
+    """
+    cells = [_bare(cell) for cell in _cells(text)]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    return json.dumps(notebook, ensure_ascii=False, sort_keys=True)
+
+
+def _bare(cell: dict[str, Any]) -> dict[str, Any]:
+    if cell.get("cell_type") != "code":
+        return {"cell_type": "markdown", "metadata": {}, "source": ""}
+    source = _text(cell).replace("\r\n", "\n").replace("\r", "\n")
+    metadata = {"tags": [PICTURE]} if _draws(cell) else {}
+    return {
+        "cell_type": "code", "execution_count": None, "metadata": metadata, "outputs": [],
+        "source": source,
+    }  # fmt: skip
+
+
 def code_cells(text: str) -> list[CodeCell]:
     """The code cells that define something, as Python.
 

@@ -2,16 +2,20 @@
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from gradus.classroom.release import release_files
+from gradus.course import Course
 from gradus.errors import SubmissionError
+from gradus.submission.encoding import decode_source
+from gradus.submission.notebook_source import bare_notebook
 from gradus.submission.reading import MAX_BYTES
 from gradus.wall.judge.source import Source
 
+TIMESTAMP = "timestamp.txt"  # of nbgrader's: when it was handed in
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
 
 
@@ -20,8 +24,8 @@ class Answer:
     """A file and what was handed in together with it.
 
     Args:
-        name: Of the file.
-        data: Its bytes; of a file that is too large as many as show it.
+        name: Of the file: the topic's, also where it was handed in under another.
+        data: Its bytes, of a notebook the code; of a file that is too large as many as show it.
         others: What lies beside it, by the path below its folder.
     """
 
@@ -32,12 +36,11 @@ class Answer:
     @property
     def sha256(self) -> str:
         """The hash of everything."""
-        files = {self.name: self.data, **self.others}
-        sizes = [[name, len(data)] for name, data in files.items()]
-        key = hashlib.sha256(json.dumps(sizes).encode())
-        for data in files.values():
-            key.update(data)
-        return key.hexdigest()
+        content = hashlib.sha256()
+        for name, data in ((self.name, self.data), *sorted(self.others.items())):
+            content.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
+            content.update(hashlib.sha256(data).digest())
+        return content.hexdigest()
 
     def packed(self) -> bytes:
         """A zip: the file first."""
@@ -48,13 +51,22 @@ class Answer:
         return buffer.getvalue()
 
 
-def read_answer(file: Path, folder: Path | None) -> Answer:
-    """Read what was handed in.
+def read_answer(course: Course, topic: str, file: Path, folder: Path | None) -> Answer:
+    """Read what was handed in, as far as a grade may depend on it.
+
+    Of a notebook that is its code, and where it stands; a file that is no notebook is kept as it is. What
+    lies beside it counts, without other notebooks, and without what a release brings: the kit's own is used.
+
+    Args:
+        course: The kit.
+        topic: What the file answers.
+        file: What was handed in, under whatever name: a grade does not depend on it.
+        folder: What was handed in together with it; None: the file alone.
 
     Raises:
         SubmissionError: If the file is a link or no file, or cannot be read.
     """
-    source = Source(file, "", file.name, folder)
+    source = Source(file, topic, file.name, folder)
     if file.is_symlink() or (folder is not None and folder.is_symlink()) or not file.is_file():
         source.read()  # says why not
         raise SubmissionError("is no file. Hand in the .py or .ipynb itself.")
@@ -66,8 +78,49 @@ def read_answer(file: Path, folder: Path | None) -> Answer:
         raise SubmissionError(f"cannot be read: {error.strerror}.") from error
     inside = file.relative_to(folder).as_posix() if folder is not None else file.name
     others.pop(inside, None)
-    name = file.with_suffix(file.suffix.lower()).name  # graded as what it is: `.IPYNB`
-    return Answer(name, data, others)
+    released = release_files(course, topic)
+    kept = {
+        name: content
+        for name, content in others.items()
+        if name not in released and not _is_left_out(PurePosixPath(name))
+    }
+    ending = file.suffix.lower()  # graded as what it is: `.IPYNB`
+    name = f"{topic}{ending}" if f"{topic}{ending}" not in kept else f"{file.stem}{ending}"
+    return Answer(name, _bare(data) if ending == ".ipynb" else data, kept)
+
+
+def _bare(data: bytes) -> bytes:
+    """A notebook's bytes as an answer has them; what is no notebook, or too large for one, stays as it is."""
+    if len(data) > MAX_BYTES:
+        return data
+    try:
+        return bare_notebook(decode_source(data, python=False)).encode()
+    except SubmissionError:
+        return data
+
+
+def _is_left_out(name: PurePosixPath) -> bool:
+    """Whether no grade depends on a file that lies beside an answer."""
+    is_cache = name.suffix == ".pyc" or "__pycache__" in name.parts
+    return name.suffix.lower() == ".ipynb" or is_cache or str(name) == TIMESTAMP
+
+
+def key_of(topic: str, answer: Answer, depends: str) -> str:
+    """What a grade is kept under: of the answer, and of all that its grade depends on besides.
+
+    Args:
+        topic: What it answers.
+        answer: What was handed in.
+        depends: As `gradus.engine.depends.depends_on` gives it.
+    """
+    return hashlib.sha256(f"{depends} {topic} {answer.sha256}".encode()).hexdigest()
+
+
+def opened(packed: bytes) -> Answer:
+    """The answer that `Answer.packed` gave."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        name, *others = archive.namelist()
+        return Answer(name, archive.read(name), {other: archive.read(other) for other in others})
 
 
 def unpack(packed: bytes, folder: Path) -> Path:

@@ -1,15 +1,14 @@
 """Why a mark is what it is: every check, hidden ones too, with its message; and the same grade once more."""
 
 import difflib
-import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gradus.classroom.grade.answer import key_of, opened
 from gradus.classroom.grade.pool import Asked, grade_all
 from gradus.classroom.grade.store import Mark, Store
 from gradus.classroom.grade.summary import result_of
-from gradus.classroom.grade.turns import key_of
 from gradus.course import Course
 from gradus.engine.depends import depends_on
 from gradus.errors import GradusError
@@ -156,10 +155,7 @@ def replay(course: Course, mark: Mark) -> Replayed:
         if again.report.versions.get(name) != version
     ]
     depends = depends_on(course, mark.topic, asked.limit, list(asked.devices))
-    if (
-        not notes
-        and key_of(depends, mark.topic, hashlib.sha256(graded.answer).hexdigest()) != graded.key
-    ):
+    if not notes and key_of(mark.topic, opened(graded.answer), depends) != graded.key:
         notes.append(
             "the checks, the reference, the data or --limit are not those of the mark; "
             "gradus grade grades the class anew"

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-from gradus.classroom.grade.answer import read_answer
+from gradus.classroom.grade.answer import key_of, read_answer
 from gradus.classroom.grade.placing import HandedIn
 from gradus.classroom.grade.pool import grade_all
 from gradus.classroom.grade.store import Store
@@ -14,7 +14,6 @@ from gradus.classroom.grade.turns import (
     Turns,
     Work,
     dependencies,
-    key_of,
     whose_of,
 )
 from gradus.course import Course
@@ -37,11 +36,11 @@ def plan(course: Course, found: Sequence[HandedIn], store: Store, settings: Sett
     depends = {topic: dependencies(course, topic, settings) for topic in {o.topic for o in found}}
     for one in found:
         try:
-            sha256 = read_answer(one.file, one.folder).sha256
+            answer = read_answer(course, one.topic, one.file, one.folder)
         except SubmissionError as error:
             work.refused.append((one, str(error)))
             continue
-        key = key_of(depends[one.topic], one.topic, sha256)
+        key = key_of(one.topic, answer, depends[one.topic])
         by_key[key].append(one)
         work.counts[one.student, one.topic] = key
     known = set() if settings.regrade else store.known_of(by_key)

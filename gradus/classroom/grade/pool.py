@@ -117,6 +117,11 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
+def grade_one(root: Path, asked: Asked) -> Answered:
+    """Grade one answer in this process, whose judges stay warm for the next one."""
+    return _answered(asked, _grade(str(root), asked))
+
+
 def _of_their_own(jobs: int) -> list[int]:
     """A processor for each process, where there are enough.
 

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -24,7 +25,6 @@ from gradus.errors import ReportError
 from gradus.grading.report import Report
 from gradus.grading.report_file import from_json, to_json
 
-FILE = "gradus-grades.db"
 FORMAT = 2  # 1 had no outlines, and reports as plain text
 _AT_A_TIME = 500  # keys in one question
 
@@ -123,6 +123,12 @@ class Store:
 
         return self._database.do(look)
 
+    def grade(self, key: str) -> Graded | None:
+        """The grade of the answer with this key; None where there is none."""
+        asked = select(_graded).where(_graded.c.key == key)
+        row = self._database.do(lambda connection: connection.execute(asked).first())
+        return None if row is None else self._grade_in(row, key)
+
     def keep(self, grade: Graded, whose: Sequence[Whose] = (), *, replace: bool = False) -> None:
         """Keep a grade, and whose it is. One with its key stays as it is, unless it is to be replaced."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
@@ -160,15 +166,8 @@ class Store:
         asked = asked.order_by(_handed_in.c.student, _handed_in.c.topic)
         rows = self._database.do(lambda connection: connection.execute(asked).all())
         return [
-            Mark(
-                row.student, row.topic, row.file,
-                Graded(
-                    row.key, row.topic, row.answer, int(row.seed), self._report(row.report, row.student),
-                    row.seconds,
-                ),
-            )
-            for row in rows
-        ]  # fmt: skip
+            Mark(row.student, row.topic, row.file, self._grade_in(row, row.student)) for row in rows
+        ]
 
     def shorts(self) -> list[Short]:
         """Everybody's grades in short, by student and topic."""
@@ -195,8 +194,12 @@ class Store:
         """Close the file: it is whole then, and can be copied."""
         self._database.close()
 
-    def _report(self, packed: bytes, student: str) -> Report:
-        name = f"{self.path}: the report of {student}"
+    def _grade_in(self, row: Any, whose: str) -> Graded:
+        report = self._report(row.report, whose)
+        return Graded(row.key, row.topic, row.answer, int(row.seed), report, row.seconds)
+
+    def _report(self, packed: bytes, whose: str) -> Report:
+        name = f"{self.path}: the report of {whose}"
         try:
             return from_json(zlib.decompress(packed).decode(), name)
         except (zlib.error, ValueError) as error:

@@ -1,7 +1,6 @@
 """Whose turn it is while a class is graded: an answer is read when it is graded, and its grade kept at once."""
 
 import errno
-import hashlib
 import os
 import random
 import tempfile
@@ -9,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradus.classroom.grade.answer import read_answer
+from gradus.classroom.grade.answer import key_of, read_answer
 from gradus.classroom.grade.placing import HandedIn
 from gradus.classroom.grade.pool import Answered, Asked
 from gradus.classroom.grade.store import Graded, Short, Store, Whose
@@ -105,14 +104,14 @@ class Turns:
             turn = self.left.popleft()
             one, settings = turn.whose[0], self._settings
             try:
-                answer = read_answer(one.file, one.folder)
+                answer = read_answer(self._course, turn.topic, one.file, one.folder)
             except SubmissionError as error:
                 self._others(turn)
                 self._work.counts.pop((one.student, one.topic), None)
                 self._said.append(Done([one], str(error)))
                 continue
             depends = dependencies(self._course, turn.topic, settings)
-            key = key_of(depends, turn.topic, answer.sha256)
+            key = key_of(turn.topic, answer, depends)
             if key != turn.key:  # what others handed in may be as it was
                 self._others(turn)
                 turn = replace(turn, whose=[one])
@@ -152,8 +151,7 @@ class Turns:
                 problem = str(error)
         _require_room(problem)
         if answered.report is not None and not problem:
-            seconds, seed = answered.seconds, answered.seed
-            grade = Graded(asked.key, turn.topic, asked.answer, seed, answered.report, seconds)
+            grade = graded_of(answered)
             whose = [whose_of(one, asked.key) for one in turn.whose]
             try:
                 self._store.keep(grade, whose, replace=self._settings.regrade)
@@ -187,9 +185,13 @@ def dependencies(course: Course, topic: str, settings: Settings) -> str:
     return depends_on(course, topic, settings.limit, list(settings.devices))
 
 
-def key_of(depends: str, topic: str, sha256: str) -> str:
-    """The key of a grade: of what it depends on, and of the answer."""
-    return hashlib.sha256(f"{depends} {topic} {sha256}".encode()).hexdigest()
+def graded_of(answered: Answered) -> Graded:
+    """What the store keeps of an answer that got a report."""
+    assert answered.report is not None
+    asked = answered.asked
+    return Graded(
+        asked.key, asked.topic, asked.answer, answered.seed, answered.report, answered.seconds
+    )
 
 
 def whose_of(one: HandedIn, key: str) -> Whose:

@@ -1,0 +1,67 @@
+"""nbgrader's settings for a course that gradus grades; the course's own `nbgrader_config.py` loads them."""
+
+from pathlib import Path
+from typing import Any
+
+from nbconvert.preprocessors import ClearMetadataPreprocessor
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ClearOutput,
+    ComputeChecksums,
+    IgnorePattern,
+    IncludeHeaderFooter,
+    LimitOutput,
+    LockCells,
+    OverwriteCells,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+    SaveCells,
+)
+
+from gradus.authoring.notebooks import ClearAnswers
+from gradus.classroom.clean import GradusClean, GradusShow
+from gradus.classroom.execute import GradusExecute, GradusExporter, GradusRestore
+from gradus.classroom.nbgrader.modules import see_modules
+from gradus.classroom.nbgrader.settings import read_settings
+
+
+def configure(c: Any, file: str) -> None:
+    """Let nbgrader release and grade as gradus does it. What is set on `c` after this call counts.
+
+    Args:
+        c: nbgrader's config.
+        file: Of the course's `nbgrader_config.py`.
+
+    Raises:
+        CourseError: If `gradus_course.toml`, beside that file, is missing or damaged, or the kit is gone.
+    """
+    settings = read_settings(Path(file).resolve().parent)
+    c.CourseDirectory.course_id = settings.course_id
+    c.CourseDirectory.root = str(settings.folder)
+    c.GradusExecute.kit = str(settings.course().root)
+    c.GradusExecute.allow_unsandboxed = settings.allow_unsandboxed
+    c.GradusExecute.limit = settings.limit
+
+    # Release: as nbgrader does it, with a stub line that names the task.
+    c.GenerateAssignment.preprocessors = [
+        IncludeHeaderFooter, LockCells, ClearAnswers, ClearOutput, CheckCellMetadata,
+        ComputeChecksums, SaveCells, ClearHiddenTests, ClearMarkScheme, ComputeChecksums,
+        CheckCellMetadata,
+    ]  # fmt: skip
+
+    # Autograde: gradus grades each notebook; no kernel runs.
+    c.Autograde.exporter_class = GradusExporter
+    c.Autograde.sanitize_preprocessors = [
+        ClearOutput, GradusRestore, OverwriteKernelspec, OverwriteCells, CheckCellMetadata,
+    ]  # fmt: skip
+    c.Autograde.autograde_preprocessors = [
+        GradusExecute, IgnorePattern, ClearMetadataPreprocessor, LimitOutput, SaveAutoGrades,
+        AssignLatePenalties, CheckCellMetadata, GradusClean,
+    ]  # fmt: skip
+    see_modules()
+
+    # Formgrader's pages and the feedback: nothing that a student wrote runs in the reader's browser.
+    c.HTMLExporter.preprocessors = [GradusShow]
