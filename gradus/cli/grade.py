@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gradus.cli.app import NOT_YET, app
+from gradus.cli.app import NOT_YET, app, say
 from gradus.cli.classroom import AllowUnsandboxed
 from gradus.cli.completion import targets
 from gradus.course import find_whole_kit
@@ -59,14 +59,14 @@ def grade(
         placing = place([submissions], kit, chosen, Path(scratch))
         for one in placing.found:
             if one.said:
-                typer.echo(f"{one.student}: {one.said}")
+                say(f"{one.student}: {one.said}")
         for lost in placing.unplaced:
-            typer.echo(f"not placed: {lost.path}: {lost.why}", err=True)
+            say(f"not placed: {lost.path}: {lost.why}", err=True)
         work = plan(kit, placing.found, grades, settings)
         if work.known:
             typer.echo(f"{work.known} are graded already")
         for handed_in, why in work.refused:
-            typer.echo(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
+            say(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
         shown = _Shown(len(work.asked))
 
         def tell(answered: Answered, whose: Sequence[HandedIn]) -> None:
@@ -76,7 +76,7 @@ def grade(
         try:
             for handed_in, why in grade_class(kit, work, grades, settings, tell):
                 shown.clear()
-                typer.echo(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
+                say(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
                 odd.append((handed_in, why))
         except KeyboardInterrupt:
             shown.clear()
@@ -88,11 +88,14 @@ def grade(
     students = {one.student for one in placing.found}
     marks = [m for m in grades.marks() if m.student in students and m.topic in chosen]
     for line in summary(marks):
-        typer.echo(line)
+        say(line)
     if csv is not None:
         write_csv(csv, marks, chosen)
         typer.echo(f"points: {csv}")
-    typer.echo(f"why a mark is what it is: gradus explain STUDENT TOPIC  (kept in {store})")
+    say(f"why a mark is what it is: gradus explain STUDENT TOPIC  (kept in {store})")
+    counts = [("no mark", len(odd)), ("not placed", len(placing.unplaced))]
+    if said := ", ".join(f"{what}: {number}" for what, number in counts if number):
+        typer.echo(f"{said} (named above)", err=True)
     if odd or placing.unplaced or not marks:
         raise typer.Exit(NOT_YET)
 
@@ -143,7 +146,7 @@ def explain(
 
     topic, task = find_target(find_whole_kit(), target)
     for line in explanation(find_mark(Store(_there(store)), student, topic), task):
-        typer.echo(line)
+        say(line)
 
 
 @app.command(rich_help_panel="For instructors")
@@ -168,7 +171,7 @@ def replay(
     if again.points != points:
         typer.echo(f"  points: {points}, {again.points} now")
     for line in (*again.differences, *(f"note: {note}" for note in again.notes)):
-        typer.echo(f"  {line}")
+        say(f"  {line}")
     if again.differences:
         raise typer.Exit(NOT_YET)
 

@@ -10,6 +10,7 @@ from gradus.grading.report import LABEL, TopicResult
 from gradus.submission.status import Status
 
 MOST = 8  # lines of one kind
+LONGEST = 240  # characters of a reason, in which a student's words may stand
 SLOW = 3  # times the median
 
 
@@ -23,7 +24,8 @@ def write_csv(path: Path, marks: Sequence[Mark], topics: Sequence[str]) -> None:
     for mark in marks:
         by_student.setdefault(mark.student, {})[mark.topic] = result_of(mark).earned
     with path.open("w", newline="", encoding="utf-8-sig") as file:  # spreadsheets ask for the mark
-        writer = csv.writer(file)
+        # Names in quotes: a spreadsheet may part a line at other signs than commas.
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(["student", *topics, "total"])
         for student, points in by_student.items():
             row = [points.get(topic, "") for topic in topics]
@@ -31,8 +33,8 @@ def write_csv(path: Path, marks: Sequence[Mark], topics: Sequence[str]) -> None:
 
 
 def _plain(text: str) -> str:
-    """A name that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """A name that a spreadsheet does not take for a formula, nor by the wide signs of East Asian ones."""
+    return f"'{text}" if text.startswith(tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")) else text
 
 
 def result_of(mark: Mark) -> TopicResult:
@@ -69,12 +71,12 @@ def _why(result: TopicResult) -> str:
     """The first thing that is wrong, in one line."""
     problem = next((one for one in result.problems if one.kind is not Status.TODO), None)
     if problem is not None:
-        return f"{problem.where}: {problem.message.splitlines()[0]}"
+        return f"{problem.where}: {problem.message.splitlines()[0]}"[:LONGEST]
     statuses = {check.status for check in result.checks()}
     if statuses <= {Status.TODO, Status.NOT_RUN}:
         return "nothing but the stub"
     first = next(c for c in result.checks() if c.status not in (Status.PASSED, Status.TODO))
-    return f"{first.check.task}: {_said(first.message.splitlines()) or first.check.title}"
+    return f"{first.check.task}: {_said(first.message.splitlines()) or first.check.title}"[:LONGEST]
 
 
 def _said(rows: Sequence[str]) -> str:
