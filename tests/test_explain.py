@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from gradus import cli
 from gradus.errors import GradusError
-from tests.kits import answers, write_kit
+from tests.kits import GRADER, answers, write_kit
 from tests.terminal import NEEDS_TMUX, Terminal
 from tests.test_cli import gradus
 
@@ -137,3 +137,20 @@ def test_on_a_terminal_no_word_is_cut(graded):
     words = {word for line in screen.splitlines() for word in line.split()}
     out = gradus("explain", "smithjane_12345", "demo.double")
     assert set(out.split()) <= words
+
+
+def test_a_check_that_nobody_passes_is_said_with_what_to_do(tmp_path, monkeypatch):
+    course = write_kit(
+        tmp_path / "kit", grader=GRADER.replace("2 * x, suspects", "3 * x, suspects")
+    )
+    for student in range(5):
+        (course.root / "in" / str(student)).mkdir(parents=True)
+        (course.root / "in" / str(student) / "demo.py").write_text(answers(), encoding="utf-8")
+    monkeypatch.chdir(course.root)
+    out = gradus("grade", "in", "--allow-unsandboxed")
+    assert "  5 of 5 fail  double: double gives two times every number.\n" in out
+    command = "gradus check demo --submission solutions/demo.py --hidden"
+    assert (
+        f"nobody passes  double gives two times every number. Does the reference? {command}" in out
+    )
+    assert "double 1/3" in gradus(*command.split()[1:], code=1)

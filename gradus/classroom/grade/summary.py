@@ -10,6 +10,7 @@ from gradus.grading.report import LABEL, TopicResult
 from gradus.submission.status import Status
 
 MOST = 8  # lines of one kind
+MANY = 5  # students: a check that none of them passes may be wrong itself
 LONGEST = 240  # characters of a reason, in which a student's words may stand
 SLOW = 3  # times the median
 
@@ -104,6 +105,14 @@ def _lost_most(results: Sequence[TopicResult]) -> Iterator[str]:
                 failed.update((task.name, c.check.title) for c in lost)
     for (name, title), count in failed.most_common(3):
         yield f"  {count} of {tried[name]} fail  {name}: {title}"
+    nobody = [title for (name, title), count in failed.items() if count == tried[name] >= MANY]
+    if nobody:
+        more = f" And {len(nobody) - 1} more." if len(nobody) > 1 else ""
+        reference = f"solutions/{results[0].name}.py --hidden"
+        yield (
+            f"  nobody passes  {nobody[0]}{more} Does the reference? "
+            f"gradus check {results[0].name} --submission {reference}"
+        )
 
 
 def _slow(marks: Sequence[Mark]) -> Iterator[str]:
