@@ -3,9 +3,12 @@
 import unicodedata
 
 import pytest
+from typer.testing import CliRunner
 
+from gradus import cli
 from gradus.errors import GradusError
-from tests.kits import answers, write_kit
+from tests.kits import GRADER, answers, write_kit
+from tests.terminal import NEEDS_TMUX, Terminal
 from tests.test_cli import gradus
 
 PER_SECOND = "def double(x):\n    import time\n    raise RuntimeError(f'at {time.time_ns()}')"
@@ -16,6 +19,7 @@ CLASS = {
     "smithjane_12345": answers(double="def double(x:\n    return x", row_means=""),
     "smithjohn_12346": answers(row_means="def row_means(t): return t"),
     unicodedata.normalize("NFD", KOREAN): answers(),
+    "chance": answers(double="import os\n\n\ndef double(x): return 1 // (os.urandom(1)[0] % 2)"),
     "time": answers(double=PER_SECOND),
 }
 
@@ -57,8 +61,8 @@ def test_hidden_checks_take_no_more_than_there_is(graded):
         ("Smith", "Is 'smithjane_12345' or 'smithjohn_12346' meant?"),
         ("smithjnae_12345", "Is 'smithjane_12345' or 'smithjohn_12346' meant?"),
         ("ANN", "Is 'ann' meant?"),
-        ("zoe", "There are: ann, smithjane_12345, smithjohn_12346, time, "),
-        ("", "There are: ann, smithjane_12345"),
+        ("zoe", "There are: ann, chance, smithjane_12345, smithjohn_12346, time, "),
+        ("", "There are: ann, chance, smithjane_12345"),
     ],
 )
 def test_a_student_who_has_no_grade_is_told_with_who_comes_near(graded, asked, words):
@@ -111,3 +115,42 @@ def test_a_replay_with_other_checks_says_so(graded):
     assert "points: 7, 5 now" in out
     assert "test_twice_every_number: passed now failed" in out
     assert "note: the checks, the reference, the data or --limit are not those of the mark" in out
+
+
+def test_an_answer_that_differs_each_time_is_told_from_other_checks(graded):
+    for _ in range(12):  # a third agree by chance
+        out = CliRunner().invoke(cli.app, ["replay", "chance", "demo"]).output
+        if "not every check agrees" in out:
+            break
+    assert " now " in out
+    assert "note: nothing else has changed: the answer gives other results each time" in out
+
+
+@NEEDS_TMUX
+def test_on_a_terminal_no_word_is_cut(graded):
+    with Terminal(graded.root, 40) as terminal:
+        screen = terminal.run("gradus explain smithjane_12345 demo.double", "double: 0 of 3")
+    assert "isolation" in screen
+    assert (
+        "\n -2  error: double gives two times every number.\n     problem  demo.py:15: " in screen
+    )
+    words = {word for line in screen.splitlines() for word in line.split()}
+    out = gradus("explain", "smithjane_12345", "demo.double")
+    assert set(out.split()) <= words
+
+
+def test_a_check_that_nobody_passes_is_said_with_what_to_do(tmp_path, monkeypatch):
+    course = write_kit(
+        tmp_path / "kit", grader=GRADER.replace("2 * x, suspects", "3 * x, suspects")
+    )
+    for student in range(5):
+        (course.root / "in" / str(student)).mkdir(parents=True)
+        (course.root / "in" / str(student) / "demo.py").write_text(answers(), encoding="utf-8")
+    monkeypatch.chdir(course.root)
+    out = gradus("grade", "in", "--allow-unsandboxed")
+    assert "  5 of 5 fail  double: double gives two times every number.\n" in out
+    command = "gradus check demo --submission solutions/demo.py --hidden"
+    assert (
+        f"nobody passes  double gives two times every number. Does the reference? {command}" in out
+    )
+    assert "double 1/3" in gradus(*command.split()[1:], code=1)

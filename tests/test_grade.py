@@ -23,7 +23,7 @@ from gradus.errors import GradusError, SubmissionError
 from gradus.grading.tables import task_table
 from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.levels import Isolation, Level
-from gradus.wall.judge.source import Source
+from gradus.wall.judge.source import MOST_BYTES, MOST_FILES, Source
 from tests.kits import answers, code_cells, earned, grade, notebook, write_kit
 from tests.test_cli import gradus
 
@@ -360,3 +360,19 @@ def test_a_store_answers_for_one_student(graded):
     course, _ = graded
     mark = find_mark(Store(course.root / "gradus-grades.db"), "gus", "demo")
     assert mark.file == "gus/demo.ipynb"
+
+
+def test_of_much_that_lies_beside_an_answer_its_code_comes_first(tmp_path):
+    (tmp_path / "data").mkdir()
+    for number in range(MOST_FILES + 1):
+        (tmp_path / "data" / f"{number}.txt").write_text("x", "utf-8")
+    (tmp_path / "demo.py").write_text("import zebra\n", "utf-8")
+    (tmp_path / "zebra.py").write_text("y = 2\n", "utf-8")
+    with (tmp_path / "data.bin").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "aa.py")
+    others = read_answer(tmp_path / "demo.py", tmp_path).others
+    assert "zebra.py" in others
+    assert "data.bin" not in others
+    assert len(others) <= MOST_FILES

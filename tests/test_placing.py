@@ -762,3 +762,39 @@ def test_any_damaged_zip_is_placed_without_an_exception(tmp_path_factory, names,
     placing = place([root / "class"], COURSE, ["tensors"], root / "scratch")
     assert placing.found or placing.unplaced
     assert all((root / "scratch") in one.file.parents for one in placing.found)
+
+
+def test_of_a_crowd_that_lacks_a_topic_one_line_is_said(tmp_path, placed):
+    everybody = [f"s{number}" for number in range(10)]
+    write(tmp_path / "class", *(f"{who}/tensors.py" for who in everybody), "kim/cnn.py")
+    placing = placed(topics=["tensors", "cnn"])
+    assert reasons(placing) == {
+        "10 students": "no file for cnn was found. They handed in other topics: "
+        "s0, s1, s2, s3, s4, s5, s6, s7 and 2 more. Ask for it.",
+        "kim": "no file for tensors was found. Ask for it.",
+    }
+
+
+def test_what_systems_packed_is_nobodys(tmp_path, placed):
+    zipped(tmp_path / "class" / "canvas.zip", *CANVAS)
+    write(tmp_path / "class" / "moodle", *(f"{name}/tensors.py" for name in MOODLE))
+    write(tmp_path / "class" / "by mail")
+    (tmp_path / "class" / "by mail").mkdir()
+    placing = placed()
+    assert sorted(students(placing)) == sorted([*CANVAS.values(), *MOODLE.values()])
+    assert list(reasons(placing)) == ["by mail"]
+
+
+def test_a_file_is_called_as_it_lies_in_its_zip(tmp_path, placed):
+    inner = zipped(tmp_path / "inner.zip", "hw/tensors.py").read_bytes()
+    write(tmp_path / "class", "ben/tensors.py")
+    zipped(tmp_path / "class" / "ann.zip", ("more.zip", inner))
+    called = [one.called for one in placed().found]
+    assert called == ["ann.zip: more.zip: hw/tensors.py", "ben/tensors.py"]
+
+
+def test_who_handed_in_a_link_alone_is_told_once(tmp_path, placed):
+    write(tmp_path / "class", "ben/tensors.py")
+    (tmp_path / "class" / "ann").mkdir()
+    (tmp_path / "class" / "ann" / "tensors.py").symlink_to(tmp_path / "class" / "ben")
+    assert list(reasons(placed())) == ["ann/tensors.py"]

@@ -16,6 +16,7 @@ EXIT_CODES = (
     "3 a grader is broken."
 )
 NOT_YET, BAD_INPUT, BROKEN = 1, 2, 3
+INDENT = 4  # of what is left of a line that is wrapped
 INTERRUPTED = 130  # typer's exit code where a person has stopped it
 
 app = typer.Typer(
@@ -41,6 +42,22 @@ TopicName = Annotated[str, typer.Argument(metavar="TOPIC")]
 def styled(text: str, **style: object) -> str:
     """A text in colours (`fg="green"`, `bold=True`) for `typer.echo`, which drops them in a pipe."""
     return text if os.environ.get("NO_COLOR") else typer.style(text, **style)  # type: ignore[arg-type]
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line; on a terminal its words are not cut at the edge, and what follows is indented."""
+    if not typer.get_text_stream("stderr" if err else "stdout").isatty():
+        typer.echo(line, err=err)  # whole: for `grep`
+        return
+    from rich.text import Text
+
+    out, indent = console(), len(line) - len(line.lstrip()) + INDENT
+    first, *more = Text(line).wrap(out, out.width)
+    typer.echo(first, err=err)
+    if more:
+        rest = Text(line[len(first.plain) :].lstrip())
+        for row in rest.wrap(out, out.width - indent):
+            typer.echo(f"{' ' * indent}{row}", err=err)
 
 
 def console() -> "Console":

@@ -9,6 +9,8 @@ from types import FrameType
 
 import typer
 
+from gradus.cli.app import say
+
 REDRAWN = 0.1  # seconds between two drawings of the line
 
 
@@ -33,7 +35,7 @@ class Shown:
     def say(self, line: str) -> None:
         """A line of its own, above."""
         self.clear()
-        typer.echo(line, err=True)
+        say(line, err=True)
         self._draw()
 
     def clear(self) -> None:

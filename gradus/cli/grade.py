@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gradus.cli.app import NOT_YET, app
+from gradus.cli.app import NOT_YET, app, say
 from gradus.cli.class_progress import Shown, ended_like_ctrl_c
 from gradus.cli.classroom import AllowUnsandboxed
 from gradus.cli.completion import targets
@@ -60,15 +60,15 @@ def grade(
             placing = place([submissions], kit, chosen, scratch)
             for one in placing.found:
                 if one.said:
-                    typer.echo(f"{one.student}: {one.said}")
+                    say(f"{one.student}: {one.said}")
             for lost in placing.unplaced:
-                typer.echo(f"not placed: {lost.path}: {lost.why}", err=True)
+                say(f"not placed: {lost.path}: {lost.why}", err=True)
             work = plan(kit, placing.found, grades, settings)
             if work.known:
                 typer.echo(f"{work.known} are graded already")
             odd = len(work.refused)
             for handed_in, why in work.refused:
-                typer.echo(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
+                say(f"no mark: {handed_in.student}, {handed_in.topic}: {why}", err=True)
             shown.begin(len(work.left))
             elsewhere = 0
             with closing(grade_class(kit, work, grades, settings)) as all_done:
@@ -83,7 +83,7 @@ def grade(
                 typer.echo(f"{elsewhere} were graded by another run meanwhile")
             marks = work.marks(grades)
             for line in summary(marks):
-                typer.echo(line)
+                say(line)
             if csv is not None:
                 write_csv(csv, marks, chosen)
                 typer.echo(f"points: {csv}")
@@ -94,7 +94,10 @@ def grade(
         raise
     finally:
         shown.clear()
-    typer.echo(f"why a mark is what it is: gradus explain STUDENT TOPIC  (kept in {store})")
+    say(f"why a mark is what it is: gradus explain STUDENT TOPIC  (kept in {store})")
+    counts = [("no mark", odd), ("not placed", len(placing.unplaced))]
+    if said := ", ".join(f"{what}: {number}" for what, number in counts if number):
+        typer.echo(f"{said} (named above)", err=True)
     if odd or placing.unplaced or not marks:
         raise typer.Exit(NOT_YET)
 
@@ -113,7 +116,7 @@ def explain(
 
     topic, task = find_target(find_whole_kit(), target)
     for line in explanation(find_mark(Store(_there(store)), student, topic), task):
-        typer.echo(line)
+        say(line)
 
 
 @app.command(rich_help_panel="For instructors")
@@ -138,7 +141,7 @@ def replay(
     if again.points != points:
         typer.echo(f"  points: {points}, {again.points} now")
     for line in (*again.differences, *(f"note: {note}" for note in again.notes)):
-        typer.echo(f"  {line}")
+        say(f"  {line}")
     if again.differences:
         raise typer.Exit(NOT_YET)
 

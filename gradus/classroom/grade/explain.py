@@ -79,7 +79,8 @@ def explanation(mark: Mark, task: str | None = None) -> Iterator[str]:
     report = mark.graded.report
     yield f"{mark.student}, {mark.topic}: {result.earned} of {result.possible} points"
     yield f"  file       {mark.file}"
-    yield f"  graded     {report.created}, in {mark.graded.seconds:.1f} s, seed {mark.graded.seed}"
+    yield f"  graded     {report.created}, in {mark.graded.seconds:.1f} s"
+    yield f"  seed       {mark.graded.seed}"
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield f"  with       {versions}; isolation: {result.isolation['level']}"
     for problem in result.problems:
@@ -104,9 +105,9 @@ def _of_task(task: TaskResult) -> Iterator[str]:
         sign = "+" if check.status is Status.PASSED else "-"
         points = f"{sign}{check.check.points}" if not check.check.hidden or sign == "-" else " 0"
         kind = "hidden, " if check.check.hidden else ""
-        yield f"  {points:>3}  {kind}{check.status.value}: {check.check.title}"
+        yield f"{points:>3}  {kind}{check.status.value}: {check.check.title}"
         if check.status not in (Status.PASSED, Status.TODO):
-            yield from (f"         {row}" for row in _rows(check))
+            yield from (f"   {row}" for row in _rows(check))
 
 
 def _rows(check: CheckResult) -> list[str]:
@@ -162,6 +163,11 @@ def replay(course: Course, mark: Mark) -> Replayed:
         )
     if any("timeout" in row for row in found):
         notes.append("whether a check is a timeout depends on the machine and on what else it does")
+    if found and not notes:
+        notes.append(
+            "nothing else has changed: the answer gives other results each time (random, time), "
+            "or this machine had less time or memory for it"
+        )
     if not found and _plain(before) != _plain(now):
         notes.append("some messages have other words")
     return Replayed(now.earned, found, notes)

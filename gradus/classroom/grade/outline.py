@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from gradus.grading.report import LABEL, TopicResult
 from gradus.submission.status import Status
 
+LONGEST = 240  # characters of a reason, in which a student's words may stand
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -62,7 +64,7 @@ def _why(result: TopicResult) -> str:
     """The first thing that is wrong, in one line."""
     problem = next((one for one in result.problems if one.kind is not Status.TODO), None)
     if problem is not None:
-        return f"{problem.where}: {next(iter(problem.message.splitlines()), '')}"
+        return f"{problem.where}: {next(iter(problem.message.splitlines()), '')}"[:LONGEST]
     statuses = {check.status for check in result.checks()}
     if statuses <= {Status.TODO, Status.NOT_RUN}:
         return "nothing but the stub"
@@ -70,7 +72,7 @@ def _why(result: TopicResult) -> str:
     first = next(lost, None)
     if first is None:
         return ""
-    return f"{first.check.task}: {_said(first.message.splitlines()) or first.check.title}"
+    return f"{first.check.task}: {_said(first.message.splitlines()) or first.check.title}"[:LONGEST]
 
 
 def _said(rows: Sequence[str]) -> str:

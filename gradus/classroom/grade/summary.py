@@ -10,6 +10,7 @@ from gradus.errors import GradusError
 from gradus.grading.report import TopicResult
 
 MOST = 8  # lines of one kind
+MANY = 5  # students: a check that none of them passes may be wrong itself
 SLOW = 3  # times the median
 
 
@@ -23,10 +24,10 @@ def write_csv(path: Path, marks: Sequence[Short], topics: Sequence[str]) -> None
     for mark in marks:
         by_student.setdefault(mark.student, {})[mark.topic] = mark.outline.earned
     try:
-        with path.open(
-            "w", newline="", encoding="utf-8-sig"
-        ) as file:  # spreadsheets ask for the mark
-            writer = csv.writer(file)
+        # Spreadsheets ask for the mark at the beginning.
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            # Names in quotes: a spreadsheet may part a line at other signs than commas.
+            writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
             writer.writerow(["student", *topics, "total"])
             for student, points in by_student.items():
                 row = [points.get(topic, "") for topic in topics]
@@ -39,8 +40,8 @@ def write_csv(path: Path, marks: Sequence[Short], topics: Sequence[str]) -> None
 
 
 def _plain(text: str) -> str:
-    """A name that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """A name that a spreadsheet does not take for a formula, nor by the wide signs of East Asian ones."""
+    return f"'{text}" if text.startswith(tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")) else text
 
 
 def result_of(mark: Mark) -> TopicResult:
@@ -81,6 +82,14 @@ def _lost_most(marks: Sequence[Short]) -> Iterator[str]:
         failed.update(mark.outline.failed)
     for (name, title), count in failed.most_common(3):
         yield f"  {count} of {tried[name]} fail  {name}: {title}"
+    nobody = [title for (name, title), count in failed.items() if count == tried[name] >= MANY]
+    if nobody:
+        more = f" And {len(nobody) - 1} more." if len(nobody) > 1 else ""
+        reference = f"solutions/{marks[0].topic}.py --hidden"
+        yield (
+            f"  nobody passes  {nobody[0]}{more} Does the reference? "
+            f"gradus check {marks[0].topic} --submission {reference}"
+        )
 
 
 def _slow(marks: Sequence[Short]) -> Iterator[str]:

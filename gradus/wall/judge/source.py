@@ -46,12 +46,15 @@ class Source:
         return read_source(self.path, self.topic, self.shown)
 
     def beside(self) -> dict[str, bytes]:
-        """The files that were handed in together with it, by their path below the folder."""
+        """The files that were handed in together with it, by their path below the folder.
+
+        Of too many or too large ones those that come first: code before data.
+        """
         if self.folder is None:
             return {}
         files: dict[str, bytes] = {}
         size = 0
-        for path in sorted(self.folder.rglob("*")):
+        for path in sorted(self.folder.rglob("*"), key=lambda path: (path.suffix != ".py", path)):
             inside = path.relative_to(self.folder)
             if (
                 path.is_symlink()
