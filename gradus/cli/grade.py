@@ -8,17 +8,27 @@ from typing import Annotated
 
 import typer
 
+from gradus.classroom.nbgrader.settings import (
+    STORE,
+    CourseSettings,
+    kit_of_class,
+    read_settings,
+    settings_around,
+)
 from gradus.cli.app import NOT_YET, app, console
 from gradus.cli.classroom import AllowUnsandboxed
 from gradus.cli.completion import targets
-from gradus.course import find_whole_kit
 from gradus.errors import GradusError, needs
 
 StoreFile = Annotated[
-    Path, typer.Option("--store", metavar="FILE", help="The store of grades, an SQLite file.")
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="FILE",
+        help="The store of grades, an SQLite file (default: gradus-grades.db, here or in the course).",
+    ),
 ]
 Student = Annotated[str, typer.Argument(metavar="STUDENT")]
-DEFAULT = Path("gradus-grades.db")
 
 
 @app.command(rich_help_panel="For instructors")
@@ -29,19 +39,28 @@ def grade(
     topics: Annotated[
         list[str] | None, typer.Argument(metavar="[TOPIC]...", autocompletion=targets)
     ] = None,
-    store: StoreFile = DEFAULT,
+    store: StoreFile = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write the points there too.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Answers at a time.")] = None,
-    limit: Annotated[float, typer.Option(min=1.0, help="Seconds for one answer in all.")] = 600.0,
+    limit: Annotated[
+        float | None, typer.Option(min=1.0, help="Seconds for one answer in all (default: 600).")
+    ] = None,
     regrade: Annotated[
         bool, typer.Option("--regrade", help="Grade anew what the store has, with new seeds.")
     ] = False,
+    nbgrader: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="COURSE", help="Put answers into this nbgrader course's submitted/ too."
+        ),
+    ] = None,
     allow_unsandboxed: AllowUnsandboxed = False,
 ) -> None:
     """Grade a class: whatever students handed in, each in a sandbox; what is graded already costs nothing."""
-    kit = find_whole_kit()
+    known = read_settings(nbgrader.resolve()) if nbgrader is not None else settings_around()
+    kit, store = kit_of_class(known), _store(store, known)
     chosen = [kit.require(topic) for topic in topics or kit.topics]
     with needs("instructor", "grading a class"):
         from gradus.classroom.grade.grading import Settings, grade_class, plan
@@ -49,10 +68,13 @@ def grade(
         from gradus.classroom.grade.pool import Answered, processors
         from gradus.classroom.grade.store import Store
         from gradus.classroom.grade.summary import summary, write_csv
+        from gradus.classroom.nbgrader.put import put_all
         from gradus.classroom.sandboxed import require_sandbox
 
-    if note := require_sandbox(allowed=allow_unsandboxed, how="add --allow-unsandboxed"):
+    allowed = allow_unsandboxed or (known is not None and known.allow_unsandboxed)
+    if note := require_sandbox(allowed=allowed, how="add --allow-unsandboxed"):
         typer.echo(note, err=True)
+    limit = limit or (known.limit if known is not None else 600.0)
     settings = Settings(jobs or processors(), limit, regrade=regrade)
     grades, root = Store(store), submissions.resolve()
     with tempfile.TemporaryDirectory(prefix="gradus-") as scratch:
@@ -62,6 +84,10 @@ def grade(
                 typer.echo(f"{one.student}: {one.said}")
         for lost in placing.unplaced:
             typer.echo(f"not placed: {lost.path}: {lost.why}", err=True)
+        put = put_all(known, kit, placing.found) if nbgrader is not None and known else None
+        for handed_in, why in put.refused if put is not None else ():
+            where = f"{handed_in.student}, {handed_in.topic}"
+            typer.echo(f"not put into the gradebook: {where}: {why}", err=True)
         work = plan(kit, placing.found, grades, settings, root)
         if work.known:
             typer.echo(f"{work.known} are graded already")
@@ -92,6 +118,10 @@ def grade(
     if csv is not None:
         write_csv(csv, marks, chosen)
         typer.echo(f"points: {csv}")
+    if put is not None:
+        for line in put.told():
+            typer.echo(line)
+        odd += put.refused
     typer.echo(f"why a mark is what it is: gradus explain STUDENT TOPIC  (kept in {store})")
     if odd or placing.unplaced or not marks:
         raise typer.Exit(NOT_YET)
@@ -133,7 +163,7 @@ class _Shown:
 def explain(
     student: Student,
     target: Annotated[list[str], typer.Argument(metavar="TOPIC[.TASK]", autocompletion=targets)],
-    store: StoreFile = DEFAULT,
+    store: StoreFile = None,
 ) -> None:
     """Why a mark is what it is: every check, hidden ones too. Not for students' eyes."""
     with needs("instructor", "grades of a class"):
@@ -141,9 +171,10 @@ def explain(
         from gradus.classroom.grade.store import Store
     from gradus.student.targets import find_target
 
-    topic, task = find_target(find_whole_kit(), target)
+    known = settings_around()
+    topic, task = find_target(kit_of_class(known), target)
     out = console()
-    for line in explanation(find_mark(Store(_there(store)), student, topic), task):
+    for line in explanation(find_mark(Store(_there(_store(store, known))), student, topic), task):
         out.print(line, markup=False, soft_wrap=True)
 
 
@@ -151,7 +182,7 @@ def explain(
 def replay(
     student: Student,
     topic: Annotated[str, typer.Argument(metavar="TOPIC", autocompletion=targets)],
-    store: StoreFile = DEFAULT,
+    store: StoreFile = None,
 ) -> None:
     """Grade a stored answer again with the same seed, and say whether all agrees."""
     with needs("instructor", "grades of a class"):
@@ -159,14 +190,20 @@ def replay(
         from gradus.classroom.grade.explain import replay as grade_again
         from gradus.classroom.grade.store import Store
 
-    kit = find_whole_kit()
-    mark = find_mark(Store(_there(store)), student, kit.require(topic))
+    known = settings_around()
+    kit = kit_of_class(known)
+    mark = find_mark(Store(_there(_store(store, known))), student, kit.require(topic))
     differences = grade_again(kit.root, mark)
     for line in differences:
         typer.echo(line)
     if differences:
         raise typer.Exit(NOT_YET)
     typer.echo(f"{student}, {topic}: graded again with the same seed, and every check agrees.")
+
+
+def _store(named: Path | None, known: CourseSettings | None) -> Path:
+    """The store: as named, else of the nbgrader course, else in the working folder."""
+    return named or (known.store if known is not None else Path(STORE))
 
 
 def _there(store: Path) -> Path:
