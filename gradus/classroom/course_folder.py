@@ -17,6 +17,7 @@ from gradus.errors import GradusError
 
 CONFIG_FILE = "nbgrader_config.py"
 LOADS = "configure(c, __file__)"  # the line that makes a course gradus's
+HOW_TO_LOAD = f"from gradus.classroom.nbgrader.config import configure\n\n{LOADS}\n"
 CONFIG = f'''\
 """nbgrader's settings for this course. Yours go below: `gradus course` writes this file once."""
 

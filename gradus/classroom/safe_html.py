@@ -5,6 +5,7 @@ is allowed. Formulas stay; commands of TeX that could make links, styles or new 
 """
 
 import re
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -53,6 +54,15 @@ def safe_markdown(source: str, attachments: Any = None) -> str:
 
     Given what it gave, it gives the same again.
     """
+    return _safe(source, attachments) if attachments else _plain_safe(source)
+
+
+@lru_cache(maxsize=512)  # most cells of a class are the handout's own
+def _plain_safe(source: str) -> str:
+    return _safe(source, None)
+
+
+def _safe(source: str, attachments: Any) -> str:
     source = visible(source)
     before, _, after = _BOX.partition("{}")
     if source.startswith(before) and source.endswith(after) and "\n" not in source:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gradus.cli.app import app, console
+from gradus.cli.app import NOT_YET, app, console
 from gradus.course import PACKAGE, find_whole_kit
 from gradus.errors import GradusError, needs
 
@@ -27,7 +27,7 @@ def course(
 ) -> None:
     """Build an nbgrader course; nbgrader's own commands take it from there."""
     from gradus.authoring.export import stale
-    from gradus.classroom.course_folder import build_course
+    from gradus.classroom.course_folder import CONFIG_FILE, HOW_TO_LOAD, build_course, loads_gradus
 
     kit = find_whole_kit()
     with needs("instructor", "a course for nbgrader"):
@@ -44,6 +44,13 @@ def course(
     typer.echo(
         f"{folder}: a course with {', '.join(topics)}. Its README.txt lists nbgrader's commands."
     )
+    if not loads_gradus(folder):
+        typer.echo(
+            f"{folder / CONFIG_FILE} is yours and was left as it is. Put these lines into it, below those with "
+            f"get_config():\n\n{HOW_TO_LOAD}",
+            err=True,
+        )
+        raise typer.Exit(NOT_YET)
 
 
 @app.command(rich_help_panel="For instructors")

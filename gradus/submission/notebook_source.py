@@ -41,9 +41,11 @@ def read_notebook(text: str) -> Any:
     """
     import nbformat
 
+    # Not by nbformat's `new_code_cell`, which validates each cell by itself: most of the time of reading.
+    cells = [_essence(cell, f"cell-{number}") for number, cell in enumerate(_cells(text), start=1)]
     metadata = {"language_info": {"name": "python"}}
-    return nbformat.v4.new_notebook(
-        cells=[_essence(cell) for cell in _cells(text)], metadata=metadata
+    return nbformat.from_dict(
+        {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     )
 
 
@@ -77,20 +79,20 @@ def _parse(text: str) -> list[dict[str, Any]]:
     return list(nbformat.v4.upgrade(notebook, notebook.nbformat, notebook.nbformat_minor).cells)
 
 
-def _essence(cell: dict[str, Any]) -> Any:
-    import nbformat
-
-    kinds = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-    essence = kinds.get(str(cell.get("cell_type")), nbformat.v4.new_raw_cell)(_text(cell))
+def _essence(cell: dict[str, Any], name: str) -> dict[str, Any]:
+    kind = cell.get("cell_type")
+    kind = kind if kind in ("code", "markdown") else "raw"
+    kept: dict[str, Any] = {"tags": [PICTURE]} if _draws(cell) else {}
+    essence = {"cell_type": kind, "id": name, "metadata": kept, "source": _text(cell)}
+    if kind == "code":
+        essence.update(execution_count=None, outputs=[])
     metadata = cell.get("metadata")
-    if _draws(cell):
-        essence.metadata["tags"] = [PICTURE]
     if isinstance(metadata, dict) and "nbgrader" in metadata:
-        essence.metadata["nbgrader"] = metadata["nbgrader"]
+        kept["nbgrader"] = metadata["nbgrader"]
     attached = _attached(cell.get("attachments"))
-    if essence.cell_type == "markdown" and attached:
+    if kind == "markdown" and attached:
         essence["attachments"] = attached
-    return nbformat.from_dict(essence)
+    return essence
 
 
 def _attached(attachments: Any) -> dict[str, dict[str, str]]:
