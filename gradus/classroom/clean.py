@@ -13,7 +13,7 @@ import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_locked
 
-from gradus.classroom.class_log import log_safely
+from gradus.classroom.nbgrader.class_log import log_safely
 from gradus.classroom.safe_html import as_text, safe_html, safe_markdown
 from gradus.shown import visible
 

@@ -1,114 +1,36 @@
 """nbgrader preprocessors: grade a submitted notebook with gradus in place of a Jupyter kernel."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbconvert.exporters import NotebookExporter
-from nbgrader.api import Gradebook
-from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float, Unicode
 
-from gradus.classroom.class_log import log_safely
 from gradus.classroom.grade.answer import Answer, key_of, read_answer
 from gradus.classroom.grade.pool import Asked, grade_one
 from gradus.classroom.grade.store import Graded
 from gradus.classroom.grade.turns import graded_of
-from gradus.classroom.handed_in import refuse_links
 from gradus.classroom.nbgrader.from_store import StoreOfRun
-from gradus.classroom.nbgrader.module_notebook import MARK, MODULE, UNREADABLE, marks
-from gradus.classroom.nbgrader.results import grade_id_of, show_result
+from gradus.classroom.nbgrader.module_notebook import MARK, MODULE, UNREADABLE
+from gradus.classroom.nbgrader.results import show_result
+from gradus.classroom.nbgrader.scores import require_known_checks, without_cell
 from gradus.classroom.nbgrader.settings import FILE as SETTINGS
 from gradus.classroom.nbgrader.settings import STORE
+from gradus.classroom.nbgrader.stock import executed, is_ours
+from gradus.classroom.own_cells.chosen import checked_task, have_to_run
+from gradus.classroom.own_cells.run import Times, run_cells
 from gradus.classroom.sandboxed import require_sandbox
 from gradus.classroom.verdicts import require_verdicts
 from gradus.course import Course, load_course
 from gradus.engine.depends import depends_on
-from gradus.errors import GraderError, SubmissionError
+from gradus.errors import GraderError
+from gradus.grading.grader_file import tasks_in
 from gradus.grading.report import TopicResult
 from gradus.sandbox.levels import Level
-from gradus.submission.notebook_source import bare_notebook, read_notebook
-
-
-class GradusExporter(NotebookExporter):
-    """Reads what was handed in; a file that is no notebook becomes one that says so and earns 0.
-
-    `nbgrader autograde` makes one before it copies anything: it then refuses links and special files.
-    """
-
-    shows_modules = True  # a `.py` that was handed in is graded too
-
-    def __init__(self, **words: Any) -> None:
-        super().__init__(**words)
-        if isinstance(self.parent, Autograde):
-            refuse_links(self.parent)
-            log_safely(self.log)
-
-    def from_file(self, file_stream: Any, resources: Any = None, **words: Any) -> tuple[Any, Any]:
-        """Parse a file; never raises for what it holds."""
-        about: dict[str, Any] = {}
-        try:
-            text = file_stream.read()
-            notebook = read_notebook(text)
-            about = marks(text)
-        except (SubmissionError, UnicodeDecodeError) as error:
-            what = error if isinstance(error, SubmissionError) else "is not UTF-8 text."
-            self.log.warning("A submission %s", what)
-            text = f"**This submission could not be graded.** The file {what}"
-            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
-            about = {UNREADABLE: True}
-        if about:
-            notebook.metadata[MARK] = about
-        return self.from_notebook_node(notebook, resources=resources, **words)  # type: ignore[no-any-return]
-
-
-class GradusRestore(NbGraderPreprocessor):
-    """Before nbgrader looks at a submission: make its cells' metadata that of the assignment.
-
-    A student who deletes or doubles a check cell, hands in an older notebook, or damages a cell's
-    metadata keeps the points of the tasks that are there, and does not stop nbgrader for the whole class.
-    """
-
-    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Repair the cells of one notebook."""
-        about = resources["nbgrader"]
-        with Gradebook(about["db_url"]) as gradebook:
-            original = gradebook.find_notebook(about["notebook"], about["assignment"])
-            points = {cell.name: cell.max_score for cell in original.grade_cells}
-            answers = {cell.name for cell in original.solution_cells}
-            known = {
-                cell.name: {
-                    **_BLANK,
-                    "grade_id": cell.name,
-                    "grade": cell.name in points,
-                    "solution": cell.name in answers,
-                    "locked": cell.locked,
-                    "checksum": cell.checksum,
-                    "cell_type": cell.cell_type,
-                    **({"points": points[cell.name]} if cell.name in points else {}),
-                }
-                for cell in original.source_cells
-            }
-            sources = {cell.name: cell.source for cell in original.source_cells}
-        there: set[str] = set()
-        for cell in reversed(nb.cells):  # of a duplicated cell the last one counts, as in a kernel
-            grade_id = grade_id_of(cell)
-            cell.metadata.pop("nbgrader", None)
-            if grade_id in known and grade_id not in there:
-                cell.metadata["nbgrader"] = nbformat.from_dict(known[grade_id])
-                there.add(grade_id)
-        for name in points:
-            if name not in there:
-                self.log.warning("The check cell %s was missing; it was added back", name)
-                cell = nbformat.v4.new_code_cell(sources[name])
-                cell.metadata["nbgrader"] = nbformat.from_dict(known[name])
-                nb.cells.append(cell)
-        return nb, resources
-
-
-_BLANK = {"schema_version": 3, "task": False}
+from gradus.submission.notebook_source import bare_notebook
 
 
 class GradusExecute(NbGraderPreprocessor):
@@ -121,6 +43,9 @@ class GradusExecute(NbGraderPreprocessor):
     limit = Float(600.0, help="Seconds that one submission may take in all, loads and checks.").tag(
         config=True
     )
+    cell_limit = Float(
+        30.0, help="Seconds that a cell may take which gradus does not grade, such as a plot."
+    ).tag(config=True)
     store = Unicode(
         STORE,
         help="The store of grades, as seen from the course; gradus grade uses it too. '': none.",
@@ -133,14 +58,34 @@ class GradusExecute(NbGraderPreprocessor):
             GraderError: If a check is broken or did not run, or if there is no sandbox here: nbgrader then
                 reports this submission and records no mark.
         """
+        if not is_ours(self, resources):
+            return executed(self, nb, resources)
         topic, student = resources["nbgrader"]["notebook"], resources["nbgrader"]["student"]
         folder = Path(resources["metadata"]["path"])
         course = load_course(Path(self.kit))
+        tasks = tasks_in(course.grader(course.require(topic)))
+        require_known_checks(nb, topic, tasks)
+        if missing := without_cell(nb, tasks):
+            self.log.warning("%s has no cell for the points of %s", topic, ", ".join(missing))
         answer = self._answer(course, topic, nb, folder, resources["nbgrader"])
         depends = depends_on(course, topic, self.limit, [])
         result = self.grade(course, topic, answer, key_of(topic, answer, depends), student)
-        show_result(nb, result, answer)
+        show_result(nb, result, answer, self._ran(course, nb, answer, tasks))
         return nb, resources
+
+    def _ran(
+        self, course: Course, nb: Any, answer: Answer, tasks: Collection[str]
+    ) -> dict[int, list[Any]]:
+        """What the cells put out, where some are graded by a person or by an instructor's own test."""
+        if not have_to_run(nb, tasks):
+            return {}
+        self._require_sandbox()
+        cells = {
+            number: cell.source
+            for number, cell in enumerate(nb.cells, start=1)
+            if cell.cell_type == "code" and not checked_task(cell, tasks)
+        }
+        return run_cells(course, cells, answer.others, Times(self.cell_limit, self.limit))
 
     def _answer(self, course: Course, topic: str, nb: Any, folder: Path, about: Any) -> Answer:
         """What is graded: the notebook, or the module that it shows, or the file that is no notebook."""

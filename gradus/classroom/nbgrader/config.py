@@ -13,6 +13,7 @@ from nbgrader.preprocessors import (
     ComputeChecksums,
     IgnorePattern,
     IncludeHeaderFooter,
+    InstantiateTests,
     LimitOutput,
     LockCells,
     OverwriteCells,
@@ -21,11 +22,12 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
-from gradus.authoring.notebooks import ClearAnswers
 from gradus.classroom.clean import GradusClean, GradusShow
-from gradus.classroom.execute import GradusExecute, GradusExporter, GradusRestore
+from gradus.classroom.execute import GradusExecute
 from gradus.classroom.nbgrader.modules import see_modules
+from gradus.classroom.nbgrader.restore import GradusExporter, GradusRestore
 from gradus.classroom.nbgrader.settings import read_settings
+from gradus.classroom.nbgrader.stock import CheckOthers, GradusClear
 
 
 def configure(c: Any, file: str) -> None:
@@ -47,7 +49,7 @@ def configure(c: Any, file: str) -> None:
 
     # Release: as nbgrader does it, with a stub line that names the task.
     c.GenerateAssignment.preprocessors = [
-        IncludeHeaderFooter, LockCells, ClearAnswers, ClearOutput, CheckCellMetadata,
+        IncludeHeaderFooter, InstantiateTests, LockCells, GradusClear, ClearOutput, CheckCellMetadata,
         ComputeChecksums, SaveCells, ClearHiddenTests, ClearMarkScheme, ComputeChecksums,
         CheckCellMetadata,
     ]  # fmt: skip
@@ -56,11 +58,11 @@ def configure(c: Any, file: str) -> None:
     # takes a third of the time: GradusRestore has made them those of the gradebook.
     c.Autograde.exporter_class = GradusExporter
     c.Autograde.sanitize_preprocessors = [
-        ClearOutput, GradusRestore, OverwriteKernelspec, OverwriteCells,
+        ClearOutput, GradusRestore, OverwriteKernelspec, OverwriteCells, CheckOthers,
     ]  # fmt: skip
     c.Autograde.autograde_preprocessors = [
         GradusExecute, IgnorePattern, ClearMetadataPreprocessor, LimitOutput, SaveAutoGrades,
-        AssignLatePenalties, GradusClean,
+        AssignLatePenalties, CheckOthers, GradusClean,
     ]  # fmt: skip
     see_modules()
 

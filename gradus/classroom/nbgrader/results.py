@@ -4,54 +4,55 @@ A graded cell's output is one plain float (nbgrader takes it as the score) and a
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import nbformat
-from nbgrader.utils import is_grade
 
-from gradus.authoring.notebooks import CHECK_PREFIX
 from gradus.classroom.grade.answer import Answer
 from gradus.classroom.nbgrader.module_notebook import lines_of, text_of
+from gradus.classroom.nbgrader.scores import own_outputs, score_output
+from gradus.classroom.own_cells.chosen import checked_task, grade_id, graded_by_itself
 from gradus.grading.report import TopicResult
-from gradus.grading.tables import task_table
 from gradus.submission.status import Problem
 
 _LINE = re.compile(r":(\d+)")
 
 
-def grade_id_of(cell: Any) -> str:
-    """nbgrader's name of a cell; "" where it has none."""
-    metadata = cell.metadata.get("nbgrader", {})
-    grade_id = metadata.get("grade_id") if isinstance(metadata, dict) else None
-    return grade_id if isinstance(grade_id, str) else ""
-
-
-def show_result(notebook: Any, result: TopicResult, answer: Answer) -> None:
-    """Write the outputs of all code cells: scores, and what could not be loaded.
+def show_result(
+    notebook: Any, result: TopicResult, answer: Answer, ran: Mapping[int, list[Any]]
+) -> None:
+    """Write the outputs of all code cells: scores, what they put out, and what could not be loaded.
 
     Args:
         notebook: What was graded, or what shows the module that was.
         result: Of its grade.
         answer: What was graded.
+        ran: What cells put out that were run, by number.
     """
     is_module = answer.name.endswith(".py")
     places = _places(result, answer) if is_module else {}
     rest = next((c for c in notebook.cells if c.cell_type == "code"), None)
+    tasks = [task.name for task in result.tasks]
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type != "code":
             continue
         cell.execution_count = number
-        if is_module:
-            name = "" if cell is rest else grade_id_of(cell) or "-"
-            problems = [p for p in result.problems if places[p] == name]
+        worth = cell.metadata.get("nbgrader", {}).get("points", 0)
+        if task := checked_task(cell, tasks):
+            cell.outputs = [score_output(result, task, worth, number)]
+        elif graded_by_itself(cell, tasks):
+            cell.outputs = own_outputs(ran.get(number, []), worth)
         else:
-            where = f"{answer.name} cell {number}:"
-            problems = [p for p in result.problems if p.where.startswith(where)]
-        cell.outputs = _errors(problems)
-        grade_id = grade_id_of(cell)
-        if is_grade(cell) and grade_id.startswith(CHECK_PREFIX):
-            cell.outputs = [_score(result, grade_id.removeprefix(CHECK_PREFIX), number)]
+            if is_module:
+                name = "" if cell is rest else grade_id(cell) or "-"
+                problems = [p for p in result.problems if places[p] == name]
+            else:
+                where = f"{answer.name} cell {number}:"
+                problems = [p for p in result.problems if p.where.startswith(where)]
+            outputs = ran.get(number, [])
+            said = any(output.output_type == "error" for output in outputs)
+            cell.outputs = [*outputs, *([] if said else _errors(problems))]
 
 
 def _places(result: TopicResult, answer: Answer) -> dict[Problem, str]:
@@ -65,20 +66,6 @@ def _places(result: TopicResult, answer: Answer) -> dict[Problem, str]:
         inside = (n for n, blocks in lines.items() if any(line in block.lines for block in blocks))
         places[problem] = next(inside, "")
     return places
-
-
-def _score(result: TopicResult, task: str, number: int) -> Any:
-    """One float; nbgrader would take no output, or anything else, for full marks."""
-    graded = result.task(task)
-    visible = result.visible().task(task)
-    return nbformat.v4.new_output(
-        "execute_result",
-        data={
-            "text/plain": repr(float(graded.earned)),
-            "text/html": task_table(visible, earned=graded.earned),
-        },
-        execution_count=number,
-    )
 
 
 def _errors(problems: Iterable[Problem]) -> list[Any]:

@@ -4,12 +4,12 @@ import ast
 from collections.abc import Collection
 from typing import Any
 
-from nbgrader.utils import is_grade
+from nbgrader.utils import is_grade, is_solution
 
+from gradus.authoring.notebooks import CHECK_PREFIX
 from gradus.submission.notebook_source import plain_cell
 from gradus.topic import PICTURE
 
-CHECK_PREFIX = "check-"
 _GIVEN = ("setup", "given-")  # cells of the handout that are no task
 _DEFINES = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom),
@@ -32,8 +32,9 @@ def checked_task(cell: Any, tasks: Collection[str]) -> str:
 
 
 def graded_by_itself(cell: Any, tasks: Collection[str]) -> bool:
-    """Whether it is an instructor's own test cell."""
-    return cell.cell_type == "code" and is_grade(cell) and not checked_task(cell, tasks)
+    """Whether it is an instructor's own test cell, which no person grades."""
+    is_test = cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
+    return is_test and not checked_task(cell, tasks)
 
 
 def have_to_run(notebook: Any, tasks: Collection[str]) -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 
 import nbformat
 
+from gradus.authoring.notebooks import CHECK_PREFIX
 from gradus.classroom.clean import OURS
-from gradus.classroom.own_cells.chosen import CHECK_PREFIX, checked_task, grade_id
+from gradus.classroom.own_cells.chosen import checked_task, grade_id
 from gradus.errors import GraderError
 from gradus.grading.report import TopicResult
 from gradus.grading.tables import task_table
@@ -48,7 +49,7 @@ def own_outputs(outputs: list[Any], worth: float) -> list[Any]:
 
     nbgrader stops at partial credit above what the cell is worth: that is cut.
     """
-    for output in outputs:
+    for output in outputs:  # of the first result alone nbgrader takes a score
         if output.output_type == "execute_result":
             if _above(output.data["text/plain"], worth):
                 output.data["text/plain"] = repr(float(worth))
