@@ -37,7 +37,8 @@ def choose(candidates: Sequence[Owned], tasks: Sequence[str], called: Mapping[Pa
     """The one that counts.
 
     That is: in the folder that was given as the student's own; of the latest attempt; in exercises/, where
-    there is that folder; one that defines the tasks; one that holds answers; the one that was saved last; the one in fewer folders.
+    there is that folder; one that defines the tasks; one that holds answers; the one that was saved last;
+    where all that is the same, the one in fewer folders.
 
     Args:
         candidates: One at least.

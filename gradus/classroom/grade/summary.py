@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gradus.classroom.grade.store import Mark
+from gradus.errors import GradusError
 from gradus.grading.report import LABEL, TopicResult
 from gradus.submission.status import Status
 
@@ -19,18 +20,26 @@ def write_csv(path: Path, marks: Sequence[Mark], topics: Sequence[str]) -> None:
     """A line for each student, a column of points for each topic, and the total; empty where nothing came.
 
     Raises:
-        OSError: If it cannot be written.
+        GradusError: If it cannot be written.
     """
     by_student: dict[str, dict[str, int]] = {}
     for mark in marks:
         by_student.setdefault(mark.student, {})[mark.topic] = result_of(mark).earned
-    with path.open("w", newline="", encoding="utf-8-sig") as file:  # spreadsheets ask for the mark
-        # Names in quotes: a spreadsheet may part a line at other signs than commas.
-        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow(["student", *topics, "total"])
-        for student, points in by_student.items():
-            row = [points.get(topic, "") for topic in topics]
-            writer.writerow([_plain(student), *row, sum(points.values())])
+    try:
+        with path.open(
+            "w", newline="", encoding="utf-8-sig"
+        ) as file:  # spreadsheets ask for the mark
+            # Names in quotes: a spreadsheet may part a line at other signs than commas.
+            writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+            writer.writerow(["student", *topics, "total"])
+            for student, points in by_student.items():
+                row = [points.get(topic, "") for topic in topics]
+                writer.writerow([_plain(student), *row, sum(points.values())])
+    except OSError as error:
+        raise GradusError(
+            f"{path}: cannot be written ({error.strerror}). Is it open in a spreadsheet? "
+            "What is graded is kept: the same command writes it without grading anew."
+        ) from error
 
 
 def _plain(text: str) -> str:
