@@ -1,5 +1,6 @@
 """`gradus explain` and `gradus replay`: what an instructor asks of them, and what is asked wrongly."""
 
+import codecs
 import unicodedata
 
 import pytest
@@ -154,3 +155,26 @@ def test_a_check_that_nobody_passes_is_said_with_what_to_do(tmp_path, monkeypatc
         f"nobody passes  double gives two times every number. Does the reference? {command}" in out
     )
     assert "double 1/3" in gradus(*command.split()[1:], code=1)
+
+
+def test_points_that_cannot_be_written_are_not_lost(graded):
+    words = ["grade", "in", "--allow-unsandboxed", "--csv"]
+    with pytest.raises(
+        GradusError, match=r"nowhere.*: cannot be written .* What is graded is kept"
+    ):
+        gradus(*words, "nowhere/points.csv")
+    assert f"{len(CLASS)} are graded already" in gradus(*words, "points.csv")
+
+
+def test_names_are_text_in_a_spreadsheet(graded):
+    for name in ("=1+1", "\uff1d1", "a;=2", "-b", "@c"):
+        (graded.root / "formulas" / name).mkdir(parents=True)
+        (graded.root / "formulas" / name / "demo.py").write_text(answers(), encoding="utf-8")
+    gradus("grade", "formulas", "--allow-unsandboxed", "--csv", "points.csv", "--store", "names.db")
+    data = (graded.root / "points.csv").read_bytes()
+    rows = data.removeprefix(codecs.BOM_UTF8).decode("utf-8").splitlines()
+    assert data.startswith(codecs.BOM_UTF8)
+    assert rows[0] == '"student","demo","total"'
+    assert sorted(rows[1:]) == sorted(
+        f'"{name}",7,7' for name in ("'=1+1", "'\uff1d1", "a;=2", "'-b", "'@c")
+    )

@@ -798,3 +798,51 @@ def test_who_handed_in_a_link_alone_is_told_once(tmp_path, placed):
     (tmp_path / "class" / "ann").mkdir()
     (tmp_path / "class" / "ann" / "tensors.py").symlink_to(tmp_path / "class" / "ben")
     assert list(reasons(placed())) == ["ann/tensors.py"]
+
+
+@pytest.mark.parametrize("late", ["late.zip", "late"])
+def test_a_folder_of_several_students_is_nobodys_answer(tmp_path, placed, late):
+    names = ["kim/tensors.py", "lee/tensors.ipynb"]
+    write(tmp_path / "class", "ann/tensors.py", "ben/tensors.py")
+    if late.endswith(".zip"):
+        zipped(tmp_path / "class" / late, *names)
+    else:
+        write(tmp_path / "class" / late, *names)
+    placing = placed()
+    assert students(placing) == ["ann", "ben"]
+    assert reasons(placing) == {
+        late: "holds answers in kim, lee. Are they of several students? Then grade it by itself; "
+        "else leave one of them there."
+    }
+    assert students(placed(tmp_path / "class" / late)) == ["kim", "lee"]
+
+
+def test_sections_of_a_class_are_not_taken_for_students(tmp_path, placed):
+    names = [f"{section}/{who}/tensors.py" for section in "AB" for who in ("ann", "ben")]
+    write(tmp_path / "class", *names)
+    placing = placed()
+    assert (students(placing), list(reasons(placing))) == ([], ["A", "B"])
+
+
+def test_a_download_beside_students_folders_is_nobodys_answer(tmp_path, placed):
+    zipped(tmp_path / "class" / "submissions.zip", *CANVAS)
+    write(tmp_path / "class", "ann/tensors.py", "ben/tensors.py")
+    placing = placed()
+    assert students(placing) == ["ann", "ben"]
+    assert "Are they of several students?" in reasons(placing)["submissions.zip"]
+
+
+def test_versions_in_a_students_folder_are_one_students(tmp_path, placed):
+    write(tmp_path / "class" / "ann", "v1/tensors.py", "work/tensors.py", text=ANSWER, saved=NEW)
+    write(tmp_path / "class" / "ben", "hw/tensors.py", "hw (1)/tensors.py", text=ANSWER)
+    write(tmp_path / "class" / "eve", "tensors.py", "kim/tensors.py", "lee/tensors.py")
+    placing = placed()
+    assert students(placing) == ["ann", "ben", "eve"]
+    assert [one.file.parent.name for one in placing.found] == ["v1", "hw", "eve"]
+
+
+def test_a_list_of_marks_beside_a_class_in_a_folder_changes_nothing(tmp_path, placed):
+    write(tmp_path / "class", "HW1/ann/tensors.py", "HW1/ben/tensors.py", "HW1/notes.txt")
+    write(tmp_path / "class", "marks.csv", "README.md")
+    placing = placed()
+    assert (students(placing), placing.unplaced) == (["ann", "ben"], ())

@@ -37,7 +37,8 @@ def choose(candidates: Sequence[Owned], tasks: Sequence[str], called: Mapping[Pa
     """The one that counts.
 
     That is: in the folder that was given as the student's own; of the latest attempt; in exercises/, where
-    there is that folder; one that defines the tasks; one that holds answers; the one that was saved last.
+    there is that folder; one that defines the tasks; one that holds answers; the one that was saved last;
+    where all that is the same, the one in fewer folders.
 
     Args:
         candidates: One at least.
@@ -75,6 +76,7 @@ _RULES: tuple[tuple[str, Callable[[_Known, float], Any]], ...] = (
     ("saved last", lambda known, newest: known.saved >= newest - _SAME_TIME),
     ("with more answers", lambda known, _: known.answered),
     ("the last copy", lambda known, _: known.number),
+    ("in fewer folders", lambda known, _: -len(known.one.names)),
     ("the notebook", lambda known, _: known.one.names[-1].lower().endswith(".ipynb")),
 )
 

@@ -1,14 +1,21 @@
 """How the folders of a place lie: where students' folders begin, and whether all of it is one student's."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradus.classroom.grade.names import from_canvas, from_system, topic_in
+from gradus.classroom.grade.names import from_canvas, from_system, topic_in, without_copy_mark
 from gradus.classroom.grade.walking import ANSWERS, ZIP, Found
 
 _OF_NBGRADER = {"gradebook.db", "nbgrader_config.py", "release", "source"}
-_SUBMITTED = "submitted"
+_SUBMITTED, _OWN = "submitted", "exercises"
+
+# What a student calls the folders of several versions.
+_VERSION = re.compile(
+    r"(?:old|new|backup|bak|first|last|final|draft|copy|attempt|try|version|ver|v|hw|week|submission|[\W\d_])+",
+    re.IGNORECASE,
+)
 
 Names = tuple[str, ...]
 
@@ -20,7 +27,9 @@ def within(found: Sequence[Found], topics: Names, in_kit: bool) -> list[tuple[Na
     """
     inner = [(one.names, one) for one in found]
     while True:
-        first = {names[0] for names, _ in inner}
+        # A list of marks beside the folder of a class changes nothing.
+        counted = [(n, one) for n, one in inner if len(n) > 1 or _may_be_handed_in(n[0], one)]
+        first = {names[0] for names, _ in counted}
         if _SUBMITTED in first and (first & _OF_NBGRADER or len(first) == 1):
             inner = [(n, one) for n, one in inner if n[0] == _SUBMITTED]
         elif in_kit and len(of_class := _classes(inner, topics)) == 1:
@@ -31,12 +40,41 @@ def within(found: Sequence[Found], topics: Names, in_kit: bool) -> list[tuple[Na
         inner = [(names[1:], one) for names, one in inner if len(names) > 1]
 
 
+def _may_be_handed_in(name: str, one: Found) -> bool:
+    return one.is_folder or name.lower().endswith((*ANSWERS, ZIP))
+
+
+def several(answers: Sequence[Names], topics: Names) -> list[str]:
+    """Who may have handed in what counts as one student's: late/ann/, late/ben/; nobody where it is one's.
+
+    Args:
+        answers: Names of answers below the folder.
+        topics: Of the course.
+    """
+    folders: dict[str, set[str]] = defaultdict(set)
+    people = set()
+    for names in answers:
+        known = from_canvas(names[0]) or from_system(names[0])
+        named = topic_in(Path(names[-1]).stem, topics)
+        if known is not None:
+            people.add(known.who)
+        elif named is not None:
+            folders[named.topic].add(without_copy_mark(names[0]) if len(names) > 1 else _OWN)
+    if len(people) > 1 and not any(_OWN in holders for holders in folders.values()):
+        return sorted(people)
+    for holders in folders.values():
+        own = any(name == _OWN or _VERSION.fullmatch(name) for name in holders)
+        if len(holders) > 1 and not own:
+            return sorted(holders)
+    return []
+
+
 def _classes(inner: Sequence[tuple[Names, Found]], topics: Names) -> set[str]:
     """The outermost folders that hold the folders of students."""
     inside = defaultdict(list)
     for names, one in inner:
         inside[names[0]].append((names, one))
-    return {name for name, of in inside.items() if name != "exercises" and is_class(of, topics)}
+    return {name for name, of in inside.items() if name != _OWN and is_class(of, topics)}
 
 
 def is_class(inner: Sequence[tuple[Names, Found]], topics: Names) -> bool:
@@ -48,7 +86,7 @@ def is_class(inner: Sequence[tuple[Names, Found]], topics: Names) -> bool:
             continue
         if len(names) == 2:  # alice_tensors.py
             holders[named.topic].update({named.rest} - {"", "test"})
-        elif len(names) > 2 and names[1] != "exercises":
+        elif len(names) > 2 and names[1] != _OWN:
             holders[named.topic].add(names[1])
     return any(len(folders) > 1 for folders in holders.values())
 

@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -106,3 +108,29 @@ def identifier(name: str) -> str:
     plain = "".join(c if c.isprintable() else f"<{ord(c):x}>" for c in name)
     plain = re.sub(r"[/\\]", "_", visible(plain)).strip()
     return plain if plain.strip(".") else "_"
+
+
+def identifiers(students: Iterable[str]) -> dict[str, str]:
+    """What each student is called, no two the same."""
+    called: dict[str, str] = {}
+    taken: set[str] = set()
+    for who in sorted(students):
+        name, number = identifier(who), 2
+        while name in taken:
+            name, number = f"{identifier(who)}~{number}", number + 1
+        taken.add(name)
+        called[who] = name
+    return called
+
+
+def alike(called: Mapping[str, str]) -> dict[str, str]:
+    """What is said where students' names differ in capital letters or the form of letters only."""
+    groups = defaultdict(list)
+    for who in called:
+        groups[unicodedata.normalize("NFKC", who).casefold()].append(who)
+    said = {}
+    for group in groups.values():
+        for who in group if len(group) > 1 else []:
+            other = next(one for one in group if one != who)
+            said[who] = f"another student is called {called[other]!a}"
+    return said

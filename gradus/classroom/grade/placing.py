@@ -1,14 +1,14 @@
 """Whose answer to which topic each file is that was handed in, in whatever form a class hands in."""
 
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradus.classroom.grade.choosing import Chosen, choose
 from gradus.classroom.grade.content import tasks_of, topic_by_content
-from gradus.classroom.grade.names import OfTopic, identifier, topic_in
+from gradus.classroom.grade.layouts import several
+from gradus.classroom.grade.names import OfTopic, alike, identifiers, topic_in
 from gradus.classroom.grade.owners import Owned, owned
 from gradus.classroom.grade.walking import ANSWERS, ZIP, Found, Unplaced, shown_path, walk
 from gradus.course import Course
@@ -112,17 +112,21 @@ class _Placer:
 
     def placing(self) -> Placing:
         """Decide for every student and topic."""
-        chosen = {who: self._answers(mine) for who, mine in self._by_student.items()}
+        chosen = {
+            who: self._answers(mine)
+            for who, mine in self._by_student.items()
+            if not self._is_several(who, mine)
+        }
         handed_in = {topic for of_one in chosen.values() for topic in of_one}
-        called = _identifiers(chosen)
-        alike, explained = _alike(called), {one.path for one in self._unplaced}
+        called = identifiers(chosen)
+        like, explained = alike(called), {one.path for one in self._unplaced}
         without: dict[tuple[str, ...], list[str]] = defaultdict(list)
         found = []
         for who in sorted(chosen, key=lambda who: called[who]):
             topics = [topic for topic in self._asked if topic in chosen[who]]
             for topic in topics:
                 one, said = chosen[who][topic].one, chosen[who][topic].said
-                said = "; ".join(filter(None, [said, alike.get(who, "")]))
+                said = "; ".join(filter(None, [said, like.get(who, "")]))
                 folder = None if one.alone else one.found.path.parent
                 shown = self._called[one.found.path]
                 found.append(HandedIn(called[who], topic, one.found.path, folder, shown, said))
@@ -151,6 +155,20 @@ class _Placer:
         more = f" and {len(group) - _MOST_OF_A_CROWD} more" * (len(group) > _MOST_OF_A_CROWD)
         words = f"{why} They handed in other topics: {names}{more}. Ask for it."
         yield Unplaced(f"{len(group)} students", words)
+
+    def _is_several(self, who: str, mine: Sequence[Owned]) -> bool:
+        """Whether it may be the folder of several students; that is said. No mark is better than another's."""
+        if any(one.of_system or one.own_place for one in mine):
+            return False
+        others = several([one.names for one in mine if _is_answer(one)], self._course.topics)
+        if others:
+            more = ", ..." * (len(others) > _MOST_NAMED)
+            why = (
+                f"holds answers in {', '.join(map(shown_name, others[:_MOST_NAMED]))}{more}. Are they of "
+                "several students? Then grade it by itself; else leave one of them there."
+            )
+            self._unplaced.append(Unplaced(self._where[who], why))
+        return bool(others)
 
     def _answers(self, mine: Sequence[Owned]) -> dict[str, Chosen]:
         """What counts of one student, by topic."""
@@ -219,29 +237,3 @@ def _is_answer(one: Owned) -> bool:
     """Whether it could be one; tests that a student has beside it are none."""
     name = one.names[-1].lower()
     return not one.found.is_folder and name.endswith(ANSWERS) and not name.startswith(PREFIX)
-
-
-def _identifiers(students: Iterable[str]) -> dict[str, str]:
-    """What each student is called, no two the same."""
-    called: dict[str, str] = {}
-    taken: set[str] = set()
-    for who in sorted(students):
-        name, number = identifier(who), 2
-        while name in taken:
-            name, number = f"{identifier(who)}~{number}", number + 1
-        taken.add(name)
-        called[who] = name
-    return called
-
-
-def _alike(called: Mapping[str, str]) -> dict[str, str]:
-    """What is said where students' names differ in capital letters or the form of letters only."""
-    groups = defaultdict(list)
-    for who in called:
-        groups[unicodedata.normalize("NFKC", who).casefold()].append(who)
-    said = {}
-    for group in groups.values():
-        for who in group if len(group) > 1 else []:
-            other = next(one for one in group if one != who)
-            said[who] = f"another student is called {called[other]!a}"
-    return said

@@ -34,8 +34,8 @@ def write_csv(path: Path, marks: Sequence[Short], topics: Sequence[str]) -> None
                 writer.writerow([_plain(student), *row, sum(points.values())])
     except OSError as error:
         raise GradusError(
-            f"{path}: the points cannot be written there ({error.strerror}). They are kept in the store: the "
-            "same command with another --csv FILE writes them."
+            f"{path}: cannot be written ({error.strerror}). Is it open in a spreadsheet? "
+            "What is graded is kept: the same command, with another --csv FILE perhaps, writes it."
         ) from error
 
 
