@@ -17,7 +17,9 @@ from gradus.classroom.grade.store import Graded, Short, Store, Whose
 from gradus.classroom.verdicts import require_verdicts
 from gradus.course import Course
 from gradus.engine.depends import depends_on
+from gradus.engine.ended import Ended
 from gradus.errors import GraderError, GradusError, SubmissionError
+from gradus.grading.report import Report
 
 TRIES = 3  # for an answer of which the kit was changed while it was graded
 
@@ -81,6 +83,7 @@ class _Turn:
     whose: Sequence[HandedIn]
     tries: int = 0
     depends: str = ""  # what its grade depends on, as it was when it began
+    was_killed: bool = False  # one of its processes was, the time before
 
 
 class Turns:
@@ -154,6 +157,10 @@ class Turns:
             except GraderError as error:
                 problem = str(error)
         _require_room(problem)
+        if not turn.was_killed and answered.report is not None and _killed(answered.report):
+            # By whom, nobody knows: the system where memory was short, a person, or the answer itself.
+            self.left.append(replace(turn, was_killed=True))
+            return
         if answered.report is not None and not problem:
             seconds, seed = answered.seconds, answered.seed
             grade = Graded(asked.key, turn.topic, asked.answer, seed, answered.report, seconds)
@@ -175,6 +182,11 @@ def _mixed(left: dict[str, list[HandedIn]]) -> list[tuple[str, list[HandedIn]]]:
     mixed = list(left.items())
     random.shuffle(mixed)
     return sorted(mixed, key=lambda one: order[one[1][0].topic])
+
+
+def _killed(report: Report) -> bool:
+    words = Ended(-9).words()
+    return any(words in check.message for topic in report.topics for check in topic.checks())
 
 
 def _require_room(problem: str) -> None:
