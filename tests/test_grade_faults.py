@@ -1,6 +1,7 @@
 """A class is graded while processes are killed, the command is ended, and files change under it."""
 
 import csv
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from gradus.classroom.grade.store import Store
 from gradus.engine.apart import can_contain
 from tests.class_runs import JUDGE, WORKER, ClassRun, count, hand_in, until
 from tests.kits import GRADER, SOLUTION, answers, write_kit
+from tests.terminal import NEEDS_TMUX, Terminal
 
 pytestmark = pytest.mark.skipif(
     not can_contain(), reason="it looks for judges and workers of Linux"
@@ -227,3 +229,20 @@ def test_a_grader_that_is_edited_while_the_class_is_graded(own, tmp_path):
     assert "2 are graded already" in said
     assert set(points.values()) == {"9"}
     assert count(store) == before + 1
+
+
+@NEEDS_TMUX
+def test_a_terminal_shows_how_far_it_is(kit, tmp_path):
+    class_of = {f"s{n}": answers(double=SLOW.format(n)) for n in range(6)}
+    hand_in(tmp_path / "in", {**class_of, "tim": answers(double=ENDLESS)})
+    command = (
+        f"gradus grade {tmp_path}/in --allow-unsandboxed --jobs 1 --store {tmp_path}/grades.db"
+    )
+    with Terminal(kit.root) as terminal:
+        terminal.type(f"clear; {command}")
+        terminal.press("Enter")
+        screen = terminal.sees(" of 7 graded, ", " a minute, ", " left")
+        (line,) = [row for row in screen.splitlines() if " of 7 graded" in row]
+        assert re.fullmatch(r"[2-6] of 7 graded, \d+ a minute, \d+ (s|min) left", line.strip())
+        screen = terminal.sees("odd: tim, demo: double takes too long", "7 graded, of 7 points")
+    assert " of 7 graded" not in screen  # the line is gone

@@ -78,6 +78,8 @@ def grade(
                     for who in done.whose if done.problem else ():
                         shown.say(f"no mark: {who.student}, {who.topic}: {done.problem}")
                         odd += 1
+                    for who in done.whose if done.odd else ():
+                        shown.say(f"odd: {who.student}, {who.topic}: {done.odd}")
             shown.clear()
             if elsewhere:
                 typer.echo(f"{elsewhere} were graded by another run meanwhile")

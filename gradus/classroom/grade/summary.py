@@ -84,8 +84,8 @@ def _lost_most(marks: Sequence[Short]) -> Iterator[str]:
 
 
 def _slow(marks: Sequence[Short]) -> Iterator[str]:
-    seconds = sorted(mark.seconds for mark in marks)
+    seconds = sorted(mark.outline.seconds for mark in marks)
     usual = seconds[len(seconds) // 2]
-    slow = [mark for mark in marks if mark.seconds > max(10.0, SLOW * usual)]
-    for mark in sorted(slow, key=lambda mark: -mark.seconds)[:3]:
-        yield f"  {mark.seconds:.0f} s  {mark.student} (the median takes {usual:.1f} s)"
+    slow = [mark for mark in marks if mark.outline.seconds > max(10.0, SLOW * usual)]
+    for mark in sorted(slow, key=lambda mark: -mark.outline.seconds)[:3]:
+        yield f"  {mark.outline.seconds:.0f} s  {mark.student} (the median takes {usual:.1f} s)"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradus.classroom.grade.answer import read_answer
+from gradus.classroom.grade.outline import odd_in
 from gradus.classroom.grade.placing import HandedIn
 from gradus.classroom.grade.pool import Answered, Asked
 from gradus.classroom.grade.store import Graded, Short, Store, Whose
@@ -67,11 +68,19 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """One answer is no longer to be graded: whose it is, and why there is no mark, where there is none."""
+    """One answer is no longer to be graded.
+
+    Args:
+        whose: Who handed it in.
+        problem: Why there is no mark, where there is none.
+        odd: What a person may want to look at, where there is one.
+        elsewhere: Whether another run has graded it meanwhile.
+    """
 
     whose: Sequence[HandedIn]
     problem: str = ""
-    elsewhere: bool = False  # another run has graded it meanwhile
+    odd: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,7 +182,9 @@ class Turns:
                     f"{error}\nGraded, and not kept: {names}, {turn.topic}. What was kept before stays; the "
                     "same command goes on from there."
                 ) from error
-        yield Done(turn.whose, problem)
+            yield Done(turn.whose, odd=odd_in(answered.report.topic(turn.topic)))
+        else:
+            yield Done(turn.whose, problem)
 
 
 def _mixed(left: dict[str, list[HandedIn]]) -> list[tuple[str, list[HandedIn]]]:
