@@ -63,8 +63,7 @@ def test_everybody_gets_what_the_answer_deserves(graded):
     assert points_of(course) == {**POINTS, "gus": 5}
     assert "demo: 7 graded, of 7 points the median is 5, 2 have all" in out
     assert "0 points  dot: double: " in out
-    assert "odd: eve, demo: double ends or crashes its process" in out
-    assert out.count("odd: ") == 1
+    assert "odd: " not in out
     assert "defines no `double`" in out or "double" in out
     assert re.search(r"4 of \d fail  double: double gives two times every number.", out)
 

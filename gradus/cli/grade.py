@@ -87,7 +87,7 @@ def grade(
             for line in summary(marks):
                 typer.echo(line)
             if csv is not None:
-                write_csv(csv, marks, chosen)
+                write_csv(csv, marks, chosen, sorted({one.student for one in placing.found}))
                 typer.echo(f"points: {csv}")
     except KeyboardInterrupt:
         shown.clear()

@@ -46,10 +46,10 @@ def outline_of(result: TopicResult) -> Outline:
 
 
 def odd_in(result: TopicResult) -> str:
-    """What is odd about an answer, for who watches a class being graded: it hangs, or ends its process."""
+    """What is odd about an answer, for who watches a class being graded: it hangs, or crashes."""
     slow = dict.fromkeys(c.check.task for c in result.checks() if c.status is Status.TIMEOUT)
     ends = dict.fromkeys(c.check.task for c in result.checks() if ENDS in c.message)
-    parts = [(slow, "takes too long"), (ends, "ends or crashes its process")]
+    parts = [(slow, "takes too long"), (ends, "crashes its process")]
     return "; ".join(f"{', '.join(tasks)} {what}" for tasks, what in parts if tasks)
 
 

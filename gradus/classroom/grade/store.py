@@ -180,7 +180,12 @@ class Store:
             .order_by(_handed_in.c.student, _handed_in.c.topic)
         )  # fmt: skip
         rows = self._database.do(lambda connection: connection.execute(asked).all())
-        return [Short(row.student, row.topic, row.key, from_text(row.outline)) for row in rows]
+        try:
+            return [Short(row.student, row.topic, row.key, from_text(row.outline)) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise ReportError(
+                f"{self.path}: a grade is damaged ({error}). Move the file away and grade again."
+            ) from error
 
     def students(self) -> list[str]:
         """Everybody who handed something in."""

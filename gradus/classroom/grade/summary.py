@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gradus.classroom.grade.store import Mark, Short
@@ -13,15 +13,17 @@ MOST = 8  # lines of one kind
 SLOW = 3  # times the median
 
 
-def write_csv(path: Path, marks: Sequence[Short], topics: Sequence[str]) -> None:
-    """A line for each student, a column of points for each topic, and the total; empty where nothing came.
+def write_csv(
+    path: Path, marks: Sequence[Short], topics: Sequence[str], students: Iterable[str]
+) -> None:
+    """A line for each student, a column of points for each topic, and the total; empty where is no mark.
 
     Raises:
         GradusError: If it cannot be written.
     """
-    by_student: dict[str, dict[str, int]] = {}
+    by_student: dict[str, dict[str, int]] = {student: {} for student in students}
     for mark in marks:
-        by_student.setdefault(mark.student, {})[mark.topic] = mark.outline.earned
+        by_student[mark.student][mark.topic] = mark.outline.earned
     try:
         with path.open(
             "w", newline="", encoding="utf-8-sig"
@@ -30,7 +32,7 @@ def write_csv(path: Path, marks: Sequence[Short], topics: Sequence[str]) -> None
             writer.writerow(["student", *topics, "total"])
             for student, points in by_student.items():
                 row = [points.get(topic, "") for topic in topics]
-                writer.writerow([_plain(student), *row, sum(points.values())])
+                writer.writerow([_plain(student), *row, sum(points.values()) if points else ""])
     except OSError as error:
         raise GradusError(
             f"{path}: the points cannot be written there ({error.strerror}). They are kept in the store: the "
