@@ -4,15 +4,9 @@ import csv
 import json
 import os
 import re
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
 
 from gradus.classroom import sandboxed
@@ -24,6 +18,7 @@ from gradus.grading.tables import task_table
 from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.levels import Isolation, Level
 from gradus.wall.judge.source import MOST_BYTES, MOST_FILES, Source
+from tests.class_runs import hand_in
 from tests.kits import answers, code_cells, earned, grade, notebook, write_kit
 from tests.test_cli import gradus
 
@@ -40,12 +35,6 @@ CLASS = {
     "fay": answers(),  # as ann's
 }
 POINTS = {"ann": 7, "ben": 5, "cid": 6, "dot": 0, "eve": 4, "fay": 7}
-
-
-def hand_in(folder, texts):
-    for student, text in texts.items():
-        (folder / student).mkdir(parents=True, exist_ok=True)
-        (folder / student / "demo.py").write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +64,7 @@ def test_everybody_gets_what_the_answer_deserves(graded):
     assert points_of(course) == {**POINTS, "gus": 5}
     assert "demo: 7 graded, of 7 points the median is 5, 2 have all" in out
     assert "0 points  dot: double: " in out
+    assert "odd: " not in out
     assert "defines no `double`" in out or "double" in out
     assert re.search(r"4 of \d fail  double: double gives two times every number.", out)
 
@@ -172,67 +162,6 @@ def test_a_file_that_is_no_store_is_told(kit):
         GradusError, match=r"gradus-grades.db: cannot be used as the store of grades"
     ):
         gradus("grade", "in", "--allow-unsandboxed")
-
-
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_ended_goes_on_where_it_was(kit, end):
-    slow = "import time\n\ndef double(x):\n    time.sleep(0.3)\n    return {n} * x"
-    hand_in(kit.root / "in", {f"s{n}": answers(double=slow.format(n=n)) for n in range(8)})
-    words = [
-        sys.executable,
-        "-m",
-        "gradus.cli",
-        "grade",
-        "in",
-        "--allow-unsandboxed",
-        "--jobs",
-        "2",
-    ]
-
-    def hear() -> None:  # a shell lets what it starts in the background ignore Ctrl+C
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    path = kit.root / "gradus-grades.db"
-    with subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=hear
-    ) as running:
-        while running.poll() is None and count(path) < 3:
-            time.sleep(0.1)
-        running.send_signal(end)
-        _, said = running.communicate(timeout=60)
-    assert "Traceback" not in said
-    assert ("the same command goes on" in said) == (end == signal.SIGINT)
-    kept = count(path)
-    until = time.monotonic() + 60
-    while time.monotonic() < until and of_pool(kit):
-        time.sleep(0.2)
-    assert not of_pool(kit)
-    assert 3 <= kept < 8
-    out = gradus("grade", "in", "--allow-unsandboxed", "--csv", "points.csv")
-    assert f"{kept} are graded already" in out
-    assert len(points_of(kit)) == 8
-    assert points_of(kit)["s2"] == 7
-
-
-def of_pool(kit):
-    """Processes of a pool that grades in this kit."""
-    here = []
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        words = " ".join(process.info["cmdline"] or ())
-        if "multiprocessing" in words and process.info["cwd"] == str(kit.root):
-            here.append(process)
-    return here
-
-
-def count(path):
-    """How many grades are in a store."""
-    if not path.exists():
-        return 0
-    try:
-        with sqlite3.connect(path) as connection:
-            return connection.execute("select count(*) from graded").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0  # it is being made
 
 
 def test_an_answer_is_kept_with_what_lies_beside_it(kit, tmp_path):

@@ -18,17 +18,19 @@ class Shown:
     """A line on a terminal: how many are graded, how fast, and how long it will take. Nothing in a pipe."""
 
     def __init__(self) -> None:
-        self._total, self._done, self._start, self._drawn = 0, 0, 0.0, 0.0
+        self._total, self._done, self._first, self._drawn = 0, 0, 0.0, 0.0
         self._terminal = typer.get_text_stream("stderr")
 
     def begin(self, total: int) -> None:
         """So many are to be graded, from now on."""
-        self._total, self._start = total, time.monotonic()
+        self._total = total
         self._draw()
 
     def one_more(self) -> None:
         """One is graded."""
         self._done += 1
+        if self._done == 1:  # until here processes were started, which is no rate
+            self._first = time.monotonic()
         if self._done == self._total or time.monotonic() - self._drawn > REDRAWN:
             self._draw()
 
@@ -49,10 +51,10 @@ class Shown:
             return
         self._drawn = time.monotonic()
         text = f"{self._done} of {self._total} graded"
-        if 0 < self._done < self._total:
-            seconds = self._drawn - self._start
-            left = seconds / self._done * (self._total - self._done)
-            text += f", {60 * self._done / seconds:.0f} a minute, {_long(left)} left"
+        if 1 < self._done < self._total and self._drawn > self._first:
+            rate = (self._done - 1) / (self._drawn - self._first)
+            left = (self._total - self._done) / rate
+            text += f", {60 * rate:.0f} a minute, {_long(left)} left"
         width = shutil.get_terminal_size().columns
         self._terminal.write(f"\r\x1b[K{text[: width - 1]}")
         self._terminal.flush()

@@ -104,6 +104,8 @@ def grade(
                     for who in done.whose if done.problem else ():
                         shown.say(f"no mark: {who.student}, {who.topic}: {done.problem}")
                         odd += 1
+                    for who in done.whose if done.odd else ():
+                        shown.say(f"odd: {who.student}, {who.topic}: {done.odd}")
             shown.clear()
             if elsewhere:
                 typer.echo(f"{elsewhere} were graded by another run meanwhile")
@@ -111,7 +113,7 @@ def grade(
             for line in summary(marks):
                 say(line)
             if csv is not None:
-                write_csv(csv, marks, chosen)
+                write_csv(csv, marks, chosen, sorted({one.student for one in placing.found}))
                 typer.echo(f"points: {csv}")
             for line in put.told() if put is not None else ():
                 say(line)

@@ -75,7 +75,6 @@ def _read(course: Course, name: str, source: Path | None) -> IndexedTopic:
     from gradus.student.hints import hints_of
     from gradus.topic import Topic
 
-    read_checks.cache_clear()  # it knows files by their names
     checks = read_checks(course.grader(name))
     graders = checks_codes(course.grader(name))
     try:

@@ -8,6 +8,7 @@ from gradus.grading.report import LABEL, TopicResult
 from gradus.submission.status import Status
 
 LONGEST = 240  # characters of a reason, in which a student's words may stand
+ENDS = "the whole process"  # in the messages of checks whose process was lost
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Outline:
         why: Of an answer that earns nothing: the first thing that is wrong, in one line.
         tried: The tasks that are no longer as handed out.
         failed: Of those, the checks that did not pass: task and title.
+        seconds: That the checks took; without what a process needs to start.
     """
 
     earned: int
@@ -27,6 +29,7 @@ class Outline:
     why: str = ""
     tried: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.0
 
 
 def outline_of(result: TopicResult) -> Outline:
@@ -40,13 +43,21 @@ def outline_of(result: TopicResult) -> Outline:
     ]
     why = "" if result.earned else _why(result)
     names = tuple(task.name for task in tried)
-    return Outline(result.earned, result.possible, why, names, tuple(failed))
+    seconds = round(sum(case.seconds for check in result.checks() for case in check.cases), 2)
+    return Outline(result.earned, result.possible, why, names, tuple(failed), seconds)
+
+
+def odd_in(result: TopicResult) -> str:
+    """What is odd about an answer, for who watches a class being graded: it hangs, or crashes."""
+    slow = dict.fromkeys(c.check.task for c in result.checks() if c.status is Status.TIMEOUT)
+    ends = dict.fromkeys(c.check.task for c in result.checks() if ENDS in c.message)
+    parts = [(slow, "takes too long"), (ends, "crashes its process")]
+    return "; ".join(f"{', '.join(tasks)} {what}" for tasks, what in parts if tasks)
 
 
 def to_text(outline: Outline) -> str:
     """The outline in one line, for the store."""
-    values = [outline.earned, outline.possible, outline.why, outline.tried, outline.failed]
-    text = json.dumps(values, ensure_ascii=False)
+    text = json.dumps(list(vars(outline).values()), ensure_ascii=False)
     return text.encode("utf-8", "replace").decode()  # a student's words may hold half an emoji
 
 
@@ -56,8 +67,9 @@ def from_text(text: str) -> Outline:
     Raises:
         ValueError: If it did not.
     """
-    earned, possible, why, tried, failed = json.loads(text)
-    return Outline(earned, possible, why, tuple(tried), tuple((t, title) for t, title in failed))
+    earned, possible, why, tried, failed, seconds = json.loads(text)
+    pairs = tuple((task, title) for task, title in failed)
+    return Outline(earned, possible, why, tuple(tried), pairs, seconds)
 
 
 def _why(result: TopicResult) -> str:

@@ -88,7 +88,6 @@ class Short:
     student: str
     topic: str
     key: str
-    seconds: float
     outline: Outline
 
 
@@ -173,17 +172,19 @@ class Store:
         """Everybody's grades in short, by student and topic."""
         asked = (
             select(
-                _handed_in.c.student, _handed_in.c.topic, _handed_in.c.key, _graded.c.seconds,
+                _handed_in.c.student, _handed_in.c.topic, _handed_in.c.key,
                 _graded.c.outline,
             )
             .join(_graded, _graded.c.key == _handed_in.c.key)
             .order_by(_handed_in.c.student, _handed_in.c.topic)
         )  # fmt: skip
         rows = self._database.do(lambda connection: connection.execute(asked).all())
-        return [
-            Short(row.student, row.topic, row.key, row.seconds, from_text(row.outline))
-            for row in rows
-        ]
+        try:
+            return [Short(row.student, row.topic, row.key, from_text(row.outline)) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise ReportError(
+                f"{self.path}: a grade is damaged ({error}). Move the file away and grade again."
+            ) from error
 
     def students(self) -> list[str]:
         """Everybody who handed something in."""

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gradus.classroom.grade.store import Mark, Short
@@ -14,15 +14,17 @@ MANY = 5  # students: a check that none of them passes may be wrong itself
 SLOW = 3  # times the median
 
 
-def write_csv(path: Path, marks: Sequence[Short], topics: Sequence[str]) -> None:
-    """A line for each student, a column of points for each topic, and the total; empty where nothing came.
+def write_csv(
+    path: Path, marks: Sequence[Short], topics: Sequence[str], students: Iterable[str]
+) -> None:
+    """A line for each student, a column of points for each topic, and the total; empty where is no mark.
 
     Raises:
         GradusError: If it cannot be written.
     """
-    by_student: dict[str, dict[str, int]] = {}
+    by_student: dict[str, dict[str, int]] = {student: {} for student in students}
     for mark in marks:
-        by_student.setdefault(mark.student, {})[mark.topic] = mark.outline.earned
+        by_student[mark.student][mark.topic] = mark.outline.earned
     try:
         # Spreadsheets ask for the mark at the beginning.
         with path.open("w", newline="", encoding="utf-8-sig") as file:
@@ -31,7 +33,7 @@ def write_csv(path: Path, marks: Sequence[Short], topics: Sequence[str]) -> None
             writer.writerow(["student", *topics, "total"])
             for student, points in by_student.items():
                 row = [points.get(topic, "") for topic in topics]
-                writer.writerow([_plain(student), *row, sum(points.values())])
+                writer.writerow([_plain(student), *row, sum(points.values()) if points else ""])
     except OSError as error:
         raise GradusError(
             f"{path}: cannot be written ({error.strerror}). Is it open in a spreadsheet? "
@@ -93,8 +95,8 @@ def _lost_most(marks: Sequence[Short]) -> Iterator[str]:
 
 
 def _slow(marks: Sequence[Short]) -> Iterator[str]:
-    seconds = sorted(mark.seconds for mark in marks)
+    seconds = sorted(mark.outline.seconds for mark in marks)
     usual = seconds[len(seconds) // 2]
-    slow = [mark for mark in marks if mark.seconds > max(10.0, SLOW * usual)]
-    for mark in sorted(slow, key=lambda mark: -mark.seconds)[:3]:
-        yield f"  {mark.seconds:.0f} s  {mark.student} (the median takes {usual:.1f} s)"
+    slow = [mark for mark in marks if mark.outline.seconds > max(10.0, SLOW * usual)]
+    for mark in sorted(slow, key=lambda mark: -mark.outline.seconds)[:3]:
+        yield f"  {mark.outline.seconds:.0f} s  {mark.student} (the median takes {usual:.1f} s)"

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradus.classroom.grade.answer import key_of, read_answer
+from gradus.classroom.grade.outline import odd_in
 from gradus.classroom.grade.placing import HandedIn
 from gradus.classroom.grade.pool import Answered, Asked
 from gradus.classroom.grade.store import Graded, Short, Store, Whose
 from gradus.classroom.verdicts import require_verdicts
 from gradus.course import Course
 from gradus.engine.depends import depends_on
+from gradus.engine.ended import Ended
 from gradus.errors import GraderError, GradusError, SubmissionError
+from gradus.grading.report import Report
 
 TRIES = 3  # for an answer of which the kit was changed while it was graded
 
@@ -63,11 +66,19 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """One answer is no longer to be graded: whose it is, and why there is no mark, where there is none."""
+    """One answer is no longer to be graded.
+
+    Args:
+        whose: Who handed it in.
+        problem: Why there is no mark, where there is none.
+        odd: What a person may want to look at, where there is one.
+        elsewhere: Whether another run has graded it meanwhile.
+    """
 
     whose: Sequence[HandedIn]
     problem: str = ""
-    elsewhere: bool = False  # another run has graded it meanwhile
+    odd: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class _Turn:
     whose: Sequence[HandedIn]
     tries: int = 0
     depends: str = ""  # what its grade depends on, as it was when it began
+    was_killed: bool = False  # one of its processes was, the time before
 
 
 class Turns:
@@ -150,6 +162,10 @@ class Turns:
             except GraderError as error:
                 problem = str(error)
         _require_room(problem)
+        if not turn.was_killed and answered.report is not None and _killed(answered.report):
+            # By whom, nobody knows: the system where memory was short, a person, or the answer itself.
+            self.left.append(replace(turn, was_killed=True))
+            return
         if answered.report is not None and not problem:
             grade = graded_of(answered)
             whose = [whose_of(one, asked.key) for one in turn.whose]
@@ -161,7 +177,9 @@ class Turns:
                     f"{error}\nGraded, and not kept: {names}, {turn.topic}. What was kept before stays; the "
                     "same command goes on from there."
                 ) from error
-        yield Done(turn.whose, problem)
+            yield Done(turn.whose, odd=odd_in(answered.report.topic(turn.topic)))
+        else:
+            yield Done(turn.whose, problem)
 
 
 def _mixed(left: dict[str, list[HandedIn]]) -> list[tuple[str, list[HandedIn]]]:
@@ -170,6 +188,11 @@ def _mixed(left: dict[str, list[HandedIn]]) -> list[tuple[str, list[HandedIn]]]:
     mixed = list(left.items())
     random.shuffle(mixed)
     return sorted(mixed, key=lambda one: order[one[1][0].topic])
+
+
+def _killed(report: Report) -> bool:
+    words = Ended(-9).words()
+    return any(words in check.message for topic in report.topics for check in topic.checks())
 
 
 def _require_room(problem: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradus.course import Course
 from gradus.errors import GradusError
-from gradus.grading.grader_file import read_checks, tasks_in
+from gradus.grading.grader_file import tasks_in
 from gradus.grading.remembered.memory import TaskCode
 from gradus.grading.remembered.task_code import codes_in_file
 from gradus.grading.report import TaskResult
@@ -122,7 +122,6 @@ class Watching:
             if self._file in paths and not self._file.exists():
                 self._body = [Line(f"{self._file.name} is gone.", "yellow")]
             elif any(path.suffix in (".py", ".toml") for path in paths):
-                read_checks.cache_clear()
                 self._grading.close()  # a grader, a data set or a module of the student's own
                 self._ask()
             return
