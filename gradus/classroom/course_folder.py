@@ -1,5 +1,7 @@
 """Build an nbgrader course: `gradus course DIR`, then nbgrader's stock commands take over."""
 
+import datetime
+import json
 import shutil
 from pathlib import Path
 
@@ -11,11 +13,13 @@ from gradus.classroom.nbgrader.settings import (
     read_settings,
     write_settings,
 )
+from gradus.classroom.rebuild import rebuild
 from gradus.classroom.release import release_files
 from gradus.course import FILE, Course
 from gradus.errors import GradusError
 
 CONFIG_FILE = "nbgrader_config.py"
+BUILT, BACKUPS = ".gradus/source", ".gradus/backups"  # in the course's folder
 LOADS = "configure(c, __file__)"  # the line that makes a course gradus's
 HOW_TO_LOAD = f"from gradus.classroom.nbgrader.config import configure\n\n{LOADS}\n"
 CONFIG = f'''\
@@ -52,7 +56,7 @@ def build_course(
     allow_unsandboxed: bool = False,
 ) -> list[str]:
     """Write `gradus_course.toml`, `source/<topic>/` for each topic, and settings of nbgrader's where there are
-    none; returns the topics.
+    none; returns what was kept of an instructor's changes, in lines.
 
     What lies beside a notebook is copied into the release by nbgrader, so it holds only what students
     may have: public checks, data sets, hints. Submissions and the gradebook are left alone. With
@@ -78,18 +82,48 @@ def build_course(
     if not config.exists() or config.read_text("utf-8", "replace").startswith(_OLD):
         _write(config, CONFIG)
     _write(folder / "README.txt", READ_ME.format(topic=chosen[0], settings=SETTINGS))
-    for topic in chosen:
-        _write_assignment(course, topic, folder / "source" / topic)
-    return list(chosen)
+    told = [_write_assignment(course, topic, folder) for topic in chosen]
+    return [line for lines in told for line in lines]
 
 
-def _write_assignment(course: Course, topic: str, folder: Path) -> None:
+def _write_assignment(course: Course, topic: str, folder: Path) -> list[str]:
+    """Write `source/<topic>/`; what was kept of an instructor's changes, in lines."""
     notebook = course.solution(topic).with_suffix(".ipynb")
     if not notebook.exists():
         raise GradusError(f"{notebook}: is missing. Run `gradus export` in the kit first.")
-    _write(folder / f"{topic}.ipynb", notebook.read_text(encoding="utf-8"))
-    for name, text in release_files(course, topic).items():
-        _write(folder / name, text())
+    for name, content in release_files(course, topic).items():
+        _write(folder / "source" / topic / name, content())
+    new = notebook.read_text(encoding="utf-8")
+    path, last = folder / "source" / topic / f"{topic}.ipynb", folder / BUILT / f"{topic}.ipynb"
+    edited = path.read_text("utf-8", "replace") if path.is_file() else ""
+    built = last.read_text("utf-8") if last.is_file() else new
+    made, told = new, list[str]()
+    if edited and edited not in (new, built):
+        made, told = _with_changes(topic, built, edited, new)
+        if made != edited:
+            now = datetime.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+            backup = f"{BACKUPS}/{topic}-{now}.ipynb"
+            _write(folder / backup, edited)
+            told.append(f"{topic}: the notebook as it was lies in {backup}")
+    _write(path, made)
+    _write(last, new)
+    return told
+
+
+def _with_changes(topic: str, built: str, edited: str, new: str) -> tuple[str, list[str]]:
+    """A new notebook with an instructor's changes in it, and what is said of them."""
+    try:
+        last, own = (json.loads(text)["cells"] for text in (built, edited))
+        notebook = json.loads(new)
+        made = rebuild(last, own, notebook["cells"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return new, [f"{topic}: your notebook could not be read, and was replaced"]
+    told = [f"{topic}: kept: {', '.join(made.kept)}"] if made.kept else []
+    if made.conflicts:
+        both = ", ".join(made.conflicts)
+        told.append(f"{topic}: changed by you and in the kit, now as in the kit: {both}")
+    text = json.dumps({**notebook, "cells": made.cells}, indent=1, ensure_ascii=False) + "\n"
+    return text, told
 
 
 def _write(path: Path, text: str) -> None:

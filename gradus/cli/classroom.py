@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gradus.cli.app import NOT_YET, app, console
+from gradus.cli.app import NOT_YET, app, console, say
 from gradus.course import PACKAGE, find_whole_kit
 from gradus.errors import GradusError, needs
 
@@ -38,9 +38,10 @@ def course(
     old = [path for path in notebooks if path.parent.name == "solutions"]
     if old:
         raise GradusError(f"{old[0].relative_to(kit.root)} is stale. Run `gradus export` first.")
-    topics = build_course(
-        kit, folder, course_id, tuple(topic or ()), allow_unsandboxed=allow_unsandboxed
-    )
+    topics = tuple(topic or kit.topics)
+    told = build_course(kit, folder, course_id, topics, allow_unsandboxed=allow_unsandboxed)
+    for line in told:
+        say(line)
     typer.echo(
         f"{folder}: a course with {', '.join(topics)}. Its README.txt lists nbgrader's commands."
     )

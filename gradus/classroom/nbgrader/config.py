@@ -28,6 +28,7 @@ from gradus.classroom.nbgrader.modules import see_modules
 from gradus.classroom.nbgrader.restore import GradusExporter, GradusRestore
 from gradus.classroom.nbgrader.settings import read_settings
 from gradus.classroom.nbgrader.stock import CheckOthers, GradusClear
+from gradus.classroom.nbgrader.zip_collect import GradusCollector
 
 
 def configure(c: Any, file: str) -> None:
@@ -46,6 +47,10 @@ def configure(c: Any, file: str) -> None:
     c.GradusExecute.kit = str(settings.course().root)
     c.GradusExecute.allow_unsandboxed = settings.allow_unsandboxed
     c.GradusExecute.limit = settings.limit
+
+    # Downloads of learning platforms: `nbgrader zip_collect` places them as `gradus grade` does.
+    c.ZipCollectApp.collector_plugin = GradusCollector
+    c.GradusCollector.kit = str(settings.course().root)
 
     # Release: as nbgrader does it, with a stub line that names the task.
     c.GenerateAssignment.preprocessors = [
