@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 
+from gradus.classroom.course_folder import build_course
 from gradus.classroom.rebuild import rebuild
 from tests.kits import copy_kit
 from tests.nbgrader_course import cell_of
@@ -116,12 +117,15 @@ def test_a_course_built_again_keeps_own_cells_and_settings(shared_kit, tmp_path,
     assert again.cells[-1].source == "My question"
     assert cell_of(again, "check-double").metadata.nbgrader.points == 30
     assert "AssignLatePenalties" in (course / "nbgrader_config.py").read_text("utf-8")
-    (backup,) = (course / ".gradus" / "backups").iterdir()
-    assert backup.read_bytes() == edited
+    assert path.read_bytes() == edited  # the kit is as it was
     before = path.read_bytes()
     assert "kept: 30 points" in gradus("course", "../course")
     assert path.read_bytes() == before
-    assert len(list((course / ".gradus" / "backups").iterdir())) == 1
+    exported = kit.root / "solutions" / "demo.ipynb"
+    exported.write_text(exported.read_text("utf-8").replace("demo", "demonstration", 1), "utf-8")
+    build_course(kit, course, "gradus")
+    (backup,) = (course / ".gradus" / "backups").iterdir()
+    assert backup.read_bytes() == edited
 
 
 def test_a_notebook_that_cannot_be_read_is_kept_aside(shared_kit, tmp_path, monkeypatch):
