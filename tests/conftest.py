@@ -27,6 +27,7 @@ TOGETHER = {  # files whose tests share something that takes long to make
     "tests/test_dynamo_later.py",
     "tests/test_hostile_pages.py",
     "tests/test_nbgrader.py",
+    "tests/test_nbgrader_modules.py",
     "tests/test_notebook.py",
     "tests/test_sandbox.py",
     "tests/test_apart.py",

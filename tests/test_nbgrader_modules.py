@@ -126,8 +126,7 @@ def test_a_second_run_changes_nothing_and_a_new_answer_takes_the_place_of_the_ol
     assert "nbgrader autograde demo --force" in out
     assert classroom.nbgrader("autograde", "demo", "--force").returncode == 0
     assert classroom.scores() == {**POINTS, "ben": 7}
-    source = cell_of(graded_notebook(classroom, "ben"), "double").source
-    assert source == right_answers(classroom.kit, "demo")["double"]
+    assert "return 2 * x\n" in cell_of(graded_notebook(classroom, "ben"), "double").source
 
 
 # What lies there already

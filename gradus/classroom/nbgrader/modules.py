@@ -50,7 +50,7 @@ def show_modules(submitted: Path, release: Path) -> None:
     Raises:
         OSError: If one cannot be written.
     """
-    if submitted.is_symlink() or submitted.parent.is_symlink():
+    if submitted.is_symlink() or submitted.parent.is_symlink() or not any(submitted.glob("*.py")):
         return
     for released in sorted(release.glob("*.ipynb")):
         notebook = submitted / released.name
