@@ -183,14 +183,20 @@ def test_the_log_is_short_and_ends_with_a_table(graded):
     )
 
 
-def test_a_task_that_the_grader_no_longer_has_is_refused_with_the_remedy(graded):
+def test_a_task_that_the_grader_no_longer_has_is_refused_and_the_remedy_works(graded):
     classroom = graded.classroom
-    grader = classroom.kit.grader("demo")
+    grader, source = classroom.kit.grader("demo"), classroom.folder / "source/demo/demo.ipynb"
     text = grader.read_text("utf-8")
     grader.write_text(text.replace('task("Affine", points=1)', 'task("double", points=1)'), "utf-8")
-    try:
-        done = classroom.nbgrader("autograde", "demo", "--student", "half", "--force")
-    finally:
-        grader.write_text(text, encoding="utf-8")
-    assert done.returncode != 0
-    assert "check-Affine asks for a task that graders/test_demo.py does not have" in done.stdout
+    refused = classroom.nbgrader("autograde", "demo", "--student", "half", "--force")
+    notebook = nbformat.read(source, as_version=4)
+    cell_of(notebook, "check-Affine").metadata.nbgrader.points = 0
+    nbformat.write(notebook, source)
+    released = classroom.nbgrader("generate_assignment", "demo", "--force")
+    again = classroom.nbgrader("autograde", "demo", "--student", "half", "--force")
+    grader.write_text(text, encoding="utf-8")
+    assert refused.returncode != 0
+    assert "check-Affine asks for a task that graders/test_demo.py does not have" in refused.stdout
+    assert released.returncode == 0, released.stdout
+    assert again.returncode == 0, again.stdout
+    assert "half                                 demo: 1 of 16" in again.stdout

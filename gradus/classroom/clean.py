@@ -12,6 +12,7 @@ from typing import Any
 import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_locked
+from traitlets import List
 
 from gradus.classroom.nbgrader.class_log import log_safely
 from gradus.classroom.safe_html import as_text, safe_html, safe_markdown
@@ -24,6 +25,11 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 class GradusClean(NbGraderPreprocessor):
     """Makes harmless: text cells, except for the instructor's own locked ones, and outputs of student code."""
+
+    # As nbgrader's, but that nbconvert's pages may set it.
+    display_data_priority = List(NbGraderPreprocessor.display_data_priority.default()).tag(
+        config=True
+    )
 
     def __init__(self, **words: Any) -> None:
         super().__init__(**words)

@@ -1,11 +1,13 @@
 """nbgrader's log of a class: safe to show, a few lines for each student, and a table at the end."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
+from sqlalchemy.exc import SAWarning
 
 from gradus.shown import continued, shown_name
 
@@ -45,6 +47,8 @@ def table_at_the_end(autograde: Any) -> None:
     Args:
         autograde: nbgrader's `Autograde`, before it starts.
     """
+    # nbgrader's own use of its database, in three lines for each student.
+    warnings.filterwarnings("ignore", category=SAWarning)
     convert = autograde.convert_notebooks
 
     def convert_and_tell() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 import nbformat
+from nbgrader.utils import is_grade
 
 from gradus.authoring.notebooks import CHECK_PREFIX
 from gradus.classroom.clean import OURS
@@ -69,18 +70,25 @@ def _above(text: str, worth: float) -> bool:
 def require_known_checks(notebook: Any, topic: str, tasks: Collection[str]) -> None:
     """Refuse an assignment that asks for the checks of a task which the grader no longer has.
 
+    A cell that is worth nothing may ask for what it likes: so a task is taken out of an assignment that has
+    submissions, of which nbgrader lets no cell be removed.
+
     Raises:
         GraderError: With what to do.
     """
     for cell in notebook.cells:
         asked = _ASKS.fullmatch(cell.source) if cell.cell_type == "code" else None
         is_ours = asked is not None and grade_id(cell).startswith(CHECK_PREFIX)
-        if is_ours and cell.metadata["nbgrader"].get("grade") and not checked_task(cell, tasks):
+        if is_ours and is_grade(cell) and _worth(cell) and not checked_task(cell, tasks):
             raise GraderError(
                 f"{topic}: no mark was recorded, since the assignment's cell {grade_id(cell)} asks for a task "
                 f"that graders/test_{topic}.py does not have. Was the kit changed after the release? Put the "
-                "task back, or take the cell out of the assignment: docs/instructors.md, 'When tasks change'."
+                "task back, or give the cell 0 points: docs/instructors.md, 'When tasks change'."
             )
+
+
+def _worth(cell: Any) -> float:
+    return float(cell.metadata["nbgrader"].get("points", 0))
 
 
 def without_cell(notebook: Any, tasks: Collection[str]) -> list[str]:
