@@ -109,7 +109,11 @@ class ClassRun:
     def grading(self, what: str) -> list[psutil.Process]:
         """Judges or workers that were forked for one answer."""
         inner = self.find(what)
-        return [p for p in inner if {q.pid for q in inner} & {q.pid for q in p.parents()[1:2]}]
+        numbers, found = {process.pid for process in inner}, []
+        for process in inner:
+            with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+                found += [process] if {one.pid for one in process.parents()[1:2]} & numbers else []
+        return found
 
     @property
     def number(self) -> int:
@@ -138,4 +142,8 @@ class ClassRun:
 
     def left(self) -> list[psutil.Process]:
         """What it has started and what runs still."""
-        return [p for p in self._started if p.is_running() and p.status() != "zombie"]
+        found = []
+        for process in self._started:
+            with contextlib.suppress(psutil.Error):
+                found += [process] if process.status() != "zombie" and process.is_running() else []
+        return found

@@ -138,8 +138,9 @@ def test_a_broken_grader_gives_nobody_a_mark(kit):
         grader.replace("table.sum(1) / 5", "table.sum(1) / five"), "utf-8"
     )
     hand_in(kit.root / "in", {"ann": answers()})
-    out = gradus("grade", "in", "--allow-unsandboxed", code=1)
+    out = gradus("grade", "in", "--allow-unsandboxed", "--csv", "points.csv", code=1)
     assert "no mark: ann, demo: demo: no mark was recorded" in out
+    assert (kit.root / "points.csv").read_text("utf-8-sig").splitlines()[1] == "ann,,"
     assert not Store(kit.root / "gradus-grades.db").marks()
 
 

@@ -130,7 +130,7 @@ def test_a_new_answer_without_a_mark_has_not_that_of_the_old_one(one, tmp_path):
     out = gradus(*one, store, "--csv", str(points), code=1)
     assert "is a link" in out
     assert "7 points" not in out
-    assert points.read_text("utf-8-sig").splitlines()[1] == "ann,,"
+    assert "7" not in points.read_text("utf-8-sig")
 
 
 @on_linux

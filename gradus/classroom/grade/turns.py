@@ -18,7 +18,6 @@ from gradus.course import Course
 from gradus.engine.depends import depends_on
 from gradus.engine.ended import Ended
 from gradus.errors import GraderError, GradusError, SubmissionError
-from gradus.grading.report import Report
 
 TRIES = 3  # for an answer of which the kit was changed while it was graded
 
@@ -162,7 +161,7 @@ class Turns:
             except GraderError as error:
                 problem = str(error)
         _require_room(problem)
-        if not turn.was_killed and answered.report is not None and _killed(answered.report):
+        if not turn.was_killed and _killed(answered):
             # By whom, nobody knows: the system where memory was short, a person, or the answer itself.
             self.left.append(replace(turn, was_killed=True))
             return
@@ -190,9 +189,11 @@ def _mixed(left: dict[str, list[HandedIn]]) -> list[tuple[str, list[HandedIn]]]:
     return sorted(mixed, key=lambda one: order[one[1][0].topic])
 
 
-def _killed(report: Report) -> bool:
-    words = Ended(-9).words()
-    return any(words in check.message for topic in report.topics for check in topic.checks())
+def _killed(answered: Answered) -> bool:
+    """Whether one of its processes was, in the middle of a check or between two of them."""
+    words, topics = Ended(-9).words(), answered.report.topics if answered.report is not None else ()
+    checks = (check for topic in topics for check in topic.checks())
+    return words in answered.problem or any(words in check.message for check in checks)
 
 
 def _require_room(problem: str) -> None:
