@@ -13,10 +13,12 @@ from gradus.classroom import sandboxed
 from gradus.classroom.grade.answer import read_answer, unpack
 from gradus.classroom.grade.explain import find_mark
 from gradus.classroom.grade.store import Store
+from gradus.engine.here import grade_here
 from gradus.errors import GradusError, SubmissionError
 from gradus.grading.tables import task_table
 from gradus.sandbox.errors import SandboxError
 from gradus.sandbox.levels import Isolation, Level
+from gradus.submission.reading import read_source
 from gradus.wall.judge.source import MOST_BYTES, MOST_FILES, Source
 from tests.class_runs import hand_in
 from tests.kits import answers, code_cells, earned, grade, notebook, write_kit
@@ -306,3 +308,19 @@ def test_of_much_that_lies_beside_an_answer_its_code_comes_first(tmp_path):
     assert "zebra.py" in others
     assert "data.bin" not in others
     assert len(others) <= MOST_FILES
+
+
+def test_outputs_of_a_notebook_may_be_large(kit):
+    made = json.loads(notebook(*code_cells(answers(double=SQUARED))))
+    stream = {"output_type": "stream", "name": "stdout", "text": "n" * 20_000_000}
+    next(c for c in made["cells"] if c["cell_type"] == "code")["outputs"] = [stream]
+    path = kit.root / "in" / "ann" / "demo.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(made), encoding="utf-8")
+    gradus("grade", "in", "--allow-unsandboxed", "--csv", "points.csv")
+    assert points_of(kit) == {"ann": 5}
+    assert grade_here(kit, "demo", path, hidden=True).earned == 5
+    large = b"1 " * 3_000_000
+    path.write_bytes(large)
+    with pytest.raises(SubmissionError, match="is not a notebook"):
+        read_source(path, "demo", "demo.ipynb")

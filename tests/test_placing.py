@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradus.classroom.grade import zips
-from gradus.classroom.grade.placing import place
+from gradus.classroom.placing.place import place
 from gradus.course import find_course
 from gradus.errors import GradusError
 

@@ -63,12 +63,12 @@ def grade(
     chosen = [kit.require(topic) for topic in topics or kit.topics]
     with needs("instructor", "grading a class"):
         from gradus.classroom.grade.grading import Settings, grade_class, plan
-        from gradus.classroom.grade.placing import place
         from gradus.classroom.grade.pool import processors
         from gradus.classroom.grade.scratch import scratch_folder
         from gradus.classroom.grade.store import Store
         from gradus.classroom.grade.summary import summary, write_csv
         from gradus.classroom.nbgrader.put import put_all
+        from gradus.classroom.placing.place import place
         from gradus.classroom.sandboxed import require_sandbox
 
     allowed = allow_unsandboxed or (known is not None and known.allow_unsandboxed)

@@ -8,7 +8,8 @@ from gradus.errors import SubmissionError
 from gradus.submission.encoding import decode_source
 from gradus.submission.pieces import Piece, percent_pieces
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = 5_000_000  # of a module, or of the code of a notebook
+MAX_NOTEBOOK_BYTES = 100_000_000  # with its outputs, which are not graded
 _DEFINITION = re.compile(r"^(?:def|class|async def)\s+(\w+)", re.MULTILINE)
 
 
@@ -44,8 +45,10 @@ def read_source(path: Path, topic: str, shown: str) -> bytes:
         raise SubmissionError(
             "is a device, a pipe or a socket, not a file. Hand in the .py or .ipynb itself."
         )
+    most = most_bytes(path)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(most + 1)
     except FileNotFoundError as error:
         raise SubmissionError(
             f"there is no file {shown}. Was it moved or renamed? "
@@ -53,14 +56,40 @@ def read_source(path: Path, topic: str, shown: str) -> bytes:
         ) from error
     except OSError as error:
         raise SubmissionError(f"cannot be read: {error.strerror}.") from error
+    if len(data) <= most:
+        data = without_outputs(path, data)
     if len(data) > MAX_BYTES:
-        raise SubmissionError(
-            f"is {len(data) / 1e6:.0f} MB large; at most {MAX_BYTES / 1e6:.0f} MB are read. "
-            "Clear the notebook's outputs, or remove the data pasted into it."
-        )
+        raise SubmissionError(too_large(path, path.stat().st_size))
     if not data.strip():
         raise SubmissionError(f"is empty. Did you save it? `gradus reset {topic}` makes a new one.")
     return data
+
+
+def most_bytes(path: Path) -> int:
+    """How large a file may be that is handed in."""
+    return MAX_NOTEBOOK_BYTES if path.suffix.lower() == ".ipynb" else MAX_BYTES
+
+
+def without_outputs(path: Path, data: bytes) -> bytes:
+    """The bytes of a file; of a notebook that is too large with its outputs, the code alone.
+
+    Raises:
+        SubmissionError: If such a one is no notebook.
+    """
+    if len(data) <= MAX_BYTES or path.suffix.lower() != ".ipynb":
+        return data
+    from gradus.submission.notebook_source import bare_notebook
+
+    return bare_notebook(decode_source(data, python=False)).encode()
+
+
+def too_large(path: Path, size: int) -> str:
+    """What is said of a file of this size."""
+    if size > most_bytes(path):
+        most = f"at most {most_bytes(path) / 1e6:.0f} MB are read"
+        remedy = "Clear the notebook's outputs, or remove the data pasted into it."
+        return f"is {size / 1e6:.0f} MB large; {most}. {remedy}"
+    return f"has more than {MAX_BYTES / 1e6:.0f} MB of code. Remove the data pasted into it."
 
 
 def pieces_of(path: Path, shown: str, data: bytes) -> list[Piece]:

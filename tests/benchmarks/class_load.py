@@ -22,8 +22,8 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gradus.classroom.grade.grading import Settings, plan
-from gradus.classroom.grade.placing import place
 from gradus.classroom.grade.store import Store, Whose
+from gradus.classroom.placing.place import place
 from gradus.course import Course
 from tests.kits import answers, write_kit
 

@@ -12,7 +12,7 @@ from gradus.course import Course
 from gradus.errors import SubmissionError
 from gradus.submission.encoding import decode_source
 from gradus.submission.notebook_source import bare_notebook
-from gradus.submission.reading import MAX_BYTES
+from gradus.submission.reading import MAX_BYTES, MAX_NOTEBOOK_BYTES, most_bytes
 from gradus.wall.judge.source import Source
 
 TIMESTAMP = "timestamp.txt"  # of nbgrader's: when it was handed in
@@ -72,7 +72,7 @@ def read_answer(course: Course, topic: str, file: Path, folder: Path | None) -> 
         raise SubmissionError("is no file. Hand in the .py or .ipynb itself.")
     try:
         with file.open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
+            data = opened.read(most_bytes(file) + 1)
         others = source.beside()
     except OSError as error:
         raise SubmissionError(f"cannot be read: {error.strerror}.") from error
@@ -91,12 +91,12 @@ def read_answer(course: Course, topic: str, file: Path, folder: Path | None) -> 
 
 def _bare(data: bytes) -> bytes:
     """A notebook's bytes as an answer has them; what is no notebook, or too large for one, stays as it is."""
-    if len(data) > MAX_BYTES:
-        return data
+    if len(data) > MAX_NOTEBOOK_BYTES:
+        return data[: MAX_BYTES + 1]
     try:
         return bare_notebook(decode_source(data, python=False)).encode()
     except SubmissionError:
-        return data
+        return data[: MAX_BYTES + 1]
 
 
 def _is_left_out(name: PurePosixPath) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from gradus.classroom.grade.answer import key_of, read_answer
-from gradus.classroom.grade.placing import HandedIn
 from gradus.classroom.grade.pool import grade_all
 from gradus.classroom.grade.store import Store
 from gradus.classroom.grade.turns import (
@@ -16,6 +15,7 @@ from gradus.classroom.grade.turns import (
     dependencies,
     whose_of,
 )
+from gradus.classroom.placing.place import HandedIn
 from gradus.course import Course
 from gradus.errors import SubmissionError
 

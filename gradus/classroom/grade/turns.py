@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from gradus.classroom.grade.answer import key_of, read_answer
 from gradus.classroom.grade.outline import odd_in
-from gradus.classroom.grade.placing import HandedIn
 from gradus.classroom.grade.pool import Answered, Asked
 from gradus.classroom.grade.store import Graded, Short, Store, Whose
+from gradus.classroom.placing.place import HandedIn
 from gradus.classroom.verdicts import require_verdicts
 from gradus.course import Course
 from gradus.engine.depends import depends_on

@@ -1,6 +1,6 @@
 """A module that was handed in as a notebook for people: nbgrader's gradebook and its pages know no other form.
 
-The module is what is graded. As in `gradus.classroom.grade.content`, nothing of a student's is parsed or run.
+The module is what is graded. As in `gradus.classroom.placing.content`, nothing of a student's is parsed or run.
 """
 
 import itertools

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradus.classroom.grade.answer import TIMESTAMP, read_answer
-from gradus.classroom.grade.placing import HandedIn
 from gradus.classroom.nbgrader.module_notebook import module_named, module_notebook
 from gradus.classroom.nbgrader.modules import released_notebook, show_module
 from gradus.classroom.nbgrader.settings import CourseSettings
 from gradus.classroom.odd_files import odd_kind
+from gradus.classroom.placing.place import HandedIn
 from gradus.course import Course
 from gradus.errors import SubmissionError
 from gradus.files import write_whole

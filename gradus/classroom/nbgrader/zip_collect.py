@@ -7,7 +7,7 @@ from typing import Any
 from nbgrader.plugins import FileNameCollectorPlugin
 from traitlets import Unicode
 
-from gradus.classroom.grade.placing import HandedIn, place
+from gradus.classroom.placing.place import HandedIn, place
 from gradus.course import load_course
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gradus.classroom.grade.choosing import Chosen, choose
-from gradus.classroom.grade.content import tasks_of, topic_by_content
-from gradus.classroom.grade.layouts import several
-from gradus.classroom.grade.names import OfTopic, alike, identifiers, topic_in
-from gradus.classroom.grade.owners import Owned, owned
-from gradus.classroom.grade.walking import ANSWERS, ZIP, Found, Unplaced, shown_path, walk
+from gradus.classroom.placing.choosing import Chosen, choose
+from gradus.classroom.placing.content import tasks_of, topic_by_content
+from gradus.classroom.placing.layouts import several
+from gradus.classroom.placing.names import OfTopic, alike, identifiers, topic_in
+from gradus.classroom.placing.owners import Owned, owned
+from gradus.classroom.placing.walking import ANSWERS, ZIP, Found, Unplaced, shown_path, walk
 from gradus.course import Course
 from gradus.errors import GradusError
 from gradus.grading.grader_file import PREFIX

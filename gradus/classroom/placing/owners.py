@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradus.classroom.grade.layouts import (
+from gradus.classroom.placing.layouts import (
     Names,
     downloads,
     is_class,
@@ -14,14 +14,14 @@ from gradus.classroom.grade.layouts import (
     stem_of,
     within,
 )
-from gradus.classroom.grade.names import (
+from gradus.classroom.placing.names import (
     FromSystem,
     from_canvas,
     from_system,
     topic_in,
     without_copy_mark,
 )
-from gradus.classroom.grade.walking import ANSWERS, ZIP, Found
+from gradus.classroom.placing.walking import ANSWERS, ZIP, Found
 
 _IN_BRACKETS = re.compile(r"\(([^()\n]+)\)\s*$")
 _LONGEST_NOTE = 2000  # bytes

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradus.classroom.grade.content import content_of
-from gradus.classroom.grade.owners import Owned
-from gradus.classroom.grade.walking import shown_path
+from gradus.classroom.placing.content import content_of
+from gradus.classroom.placing.owners import Owned
+from gradus.classroom.placing.walking import shown_path
 
 _SAME_TIME = 2  # seconds: a checkout or a zip does not tell nearer times apart
 _MOST_NAMED = 3

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradus.classroom.grade.names import from_canvas, from_system, topic_in, without_copy_mark
-from gradus.classroom.grade.walking import ANSWERS, ZIP, Found
+from gradus.classroom.placing.names import from_canvas, from_system, topic_in, without_copy_mark
+from gradus.classroom.placing.walking import ANSWERS, ZIP, Found
 
 _OF_NBGRADER = {"gradebook.db", "nbgrader_config.py", "release", "source"}
 _SUBMITTED, _OWN = "submitted", "exercises"

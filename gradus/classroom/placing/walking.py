@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradus.classroom.grade.zips import OF_CLASS, OF_STUDENT, Limits, unpack
 from gradus.classroom.odd_files import odd_kind
+from gradus.classroom.placing.zips import OF_CLASS, OF_STUDENT, Limits, unpack
 from gradus.shown import shown_name
-from gradus.submission.reading import MAX_BYTES
+from gradus.submission.reading import most_bytes, too_large
 
 ANSWERS = (".ipynb", ".py")
 ZIP = ".zip"
@@ -119,8 +119,8 @@ class _Walker:
         elif ending in _OTHER_ARCHIVES:
             why = f"is an archive of a kind that is not read ({ending}). Unpack it."
             yield Unplaced(shown, why)
-        elif ending in ANSWERS and about.st_size > MAX_BYTES:
-            yield Unplaced(shown, _too_large(about.st_size))
+        elif ending in ANSWERS and about.st_size > most_bytes(path):
+            yield Unplaced(shown, too_large(path, about.st_size))
         elif not os.access(path, os.R_OK):
             yield Unplaced(shown, "may not be read by you. Change its permissions.")
         else:
@@ -152,8 +152,3 @@ class _Walker:
 def _is_junction(about: os.stat_result) -> bool:
     """Whether it is Windows' own kind of link to a folder."""
     return getattr(about, "st_reparse_tag", 0) == _JUNCTION
-
-
-def _too_large(size: int) -> str:
-    most = f"at most {MAX_BYTES / 1e6:.0f} MB are read"
-    return f"is {size / 1e6:.0f} MB large; {most}. Clear the notebook's outputs, or what was pasted in."

@@ -1,0 +1,1 @@
+"""Whose answer to which topic each file is that a class has handed in, in whatever form."""
