@@ -1,11 +1,15 @@
 """What an instructor adds to an nbgrader course, or changes in it: questions, tests, points, assignments."""
 
 import csv
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import nbformat
 import pytest
 
+from gradus.classroom.demo import nbgrader_environment
 from gradus.sandbox.levels import Level, probe_level
 from tests.nbgrader_course import Classroom, cell_of, filled, right_answers
 
@@ -200,3 +204,35 @@ def test_a_task_that_the_grader_no_longer_has_is_refused_and_the_remedy_works(gr
     assert released.returncode == 0, released.stdout
     assert again.returncode == 0, again.stdout
     assert "half                                 demo: 1 of 16" in again.stdout
+
+
+def test_ctrl_c_stops_the_class_in_one_line_and_the_command_goes_on(graded):
+    classroom = graded.classroom
+    right = right_answers(classroom.kit, "demo")
+    slow = "def row_means(table):\n    while True:\n        pass"
+    for name in ("y-slow", "z-last"):
+        classroom.hand_in(
+            name, filled(classroom.released(), {**right, "row_means": slow, "plot": name})
+        )
+
+    def hear() -> None:  # a shell lets what it starts in the background ignore Ctrl+C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "nbgrader", "autograde", "demo"], cwd=classroom.folder, preexec_fn=hear,
+        env=nbgrader_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        log = ""
+        for line in running.stdout:
+            log += line
+            if "Autograding" in line and "y-slow" in line:
+                running.send_signal(signal.SIGINT)
+        assert running.wait() == 130
+    assert "Stopped. The same command goes on with those who have no mark." in log
+    assert "Traceback" not in log
+    assert "y-slow                               demo: no mark" in log
+    again = classroom.nbgrader("autograde", "demo")
+    assert again.returncode == 0, again.stdout
+    assert "z-last                               demo: " in again.stdout
+    assert "no mark" not in again.stdout

@@ -6,10 +6,27 @@ from pathlib import Path
 
 import tomlkit
 
-from gradus.course import FILE, Course
-from gradus.errors import TopicError
+from gradus.course import FILE, Course, find_course, load_course
+from gradus.errors import CourseError, TopicError
 
 TEMPLATES = files("gradus.authoring").joinpath("templates")
+
+
+def kit_for(folder: Path) -> Course:
+    """The kit that a new topic belongs to: the one around a folder, or a new one in an empty folder.
+
+    Raises:
+        CourseError: If there is none, and the folder is not empty.
+    """
+    try:
+        return find_course(folder)
+    except CourseError:
+        if any(folder.iterdir()):
+            raise
+    (folder / FILE).write_text(
+        "# A kit of gradus's: its topics in teaching order.\ntopics = []\n", "utf-8"
+    )
+    return load_course(folder)
 
 
 def new_topic(course: Course, topic: str) -> list[Path]:

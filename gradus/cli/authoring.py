@@ -1,6 +1,7 @@
 """Commands of authors: export, new, audit, calibrate."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,14 +33,17 @@ def export(
 
 @app.command(rich_help_panel="For authors")
 def new(topic: TopicName) -> None:
-    """Write the files of a new topic, to be filled in."""
+    """Write the files of a new topic, to be filled in; in an empty folder a kit of your own begins."""
     with needs("instructor", "a new topic"):
-        from gradus.authoring.new import new_topic
+        from gradus.authoring.new import kit_for, new_topic
 
-    course = find_course()
+    course = kit_for(Path.cwd())
     for path in new_topic(course, topic):
         typer.echo(f"wrote {path.relative_to(course.root)}")
-    typer.echo(f"next: fill them in, gradus export, pytest tests -k {topic}")
+    typer.echo(
+        f"next: fill them in, gradus export, gradus check {topic} --submission solutions/{topic}.py --hidden, "
+        f"gradus audit {topic}"
+    )
 
 
 @app.command(rich_help_panel="For authors")
