@@ -105,7 +105,7 @@ def fill(course: Course, folder: str, store: str, one: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         where = course.root / folder
         placing = place([where], course, ["demo"], Path(scratch))
-        work = plan(course, placing.found, grades, Settings(1), where)
+        work = plan(course, placing.found, grades, Settings(1))
     for key, whose in work.left.items():
         mine = [Whose(student.student, student.topic, key, "demo.py") for student in whose]
         grades.keep(replace(known.graded, key=key), mine)
