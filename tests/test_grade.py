@@ -142,7 +142,7 @@ def test_a_broken_grader_gives_nobody_a_mark(kit):
     hand_in(kit.root / "in", {"ann": answers()})
     out = gradus("grade", "in", "--allow-unsandboxed", "--csv", "points.csv", code=1)
     assert "no mark: ann, demo: demo: no mark was recorded" in out
-    assert (kit.root / "points.csv").read_text("utf-8-sig").splitlines()[1] == "ann,,"
+    assert (kit.root / "points.csv").read_text("utf-8-sig").splitlines()[1] == '"ann","",""'
     assert not Store(kit.root / "gradus-grades.db").marks()
 
 
@@ -308,6 +308,17 @@ def test_of_much_that_lies_beside_an_answer_its_code_comes_first(tmp_path):
     assert "zebra.py" in others
     assert "data.bin" not in others
     assert len(others) <= MOST_FILES
+
+
+def test_a_check_that_the_reference_does_not_pass_gives_nobody_a_mark(kit):
+    grader = kit.grader("demo").read_text("utf-8")
+    kit.grader("demo").write_text(grader.replace("2 * x, suspects", "3 * x, suspects"), "utf-8")
+    hand_in(
+        kit.root / "in", {"ann": answers(), "ben": answers(double="def double(x): return 3 * x")}
+    )
+    out = gradus("grade", "in", "--allow-unsandboxed", code=1)
+    assert re.search(r"no mark: ann, demo: .*check test_\w+ is broken", out)
+    assert "it ends so for the reference too" in out
 
 
 def test_outputs_of_a_notebook_may_be_large(kit):

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +68,16 @@ class Ended:
 
     def _lost(self, data: dict[str, Any]) -> dict[str, Any]:
         """The result of a case whose process was lost."""
-        lines = data["message"].splitlines()  # a title, which may take several, and then labels
-        place = next((n for n, line in enumerate(lines) if line.startswith("  ")), len(lines))
+        lines = data["message"].splitlines()
+        place = _labels(lines)
         message = "\n".join([*lines[:place], f"  problem  {self.words()}", *lines[place:]])
         status = Status.TIMEOUT if self.hung or self.endless else Status.ERROR
         return {**data, "status": status.value, "message": message, "lost": True}
+
+
+def _labels(lines: Sequence[str]) -> int:
+    """Where a message's labels begin, behind its title, which may take several lines."""
+    return next((n for n, line in enumerate(lines) if line.startswith("  ")), len(lines))
 
 
 def condemned(data: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +85,9 @@ def condemned(data: dict[str, Any]) -> dict[str, Any]:
     if "if_broken" in data:
         return {**data, "status": Status.BROKEN.value, "message": data["if_broken"]}
     lines = data["message"].splitlines()
-    place = next((n for n, line in enumerate(lines, 1) if line.startswith("  problem")), len(lines))
+    if not any(line.startswith("  problem") for line in lines):
+        lines.insert(_labels(lines), "  problem  it does not pass")
+    place = next(n for n, line in enumerate(lines, 1) if line.startswith("  problem"))
     rows = textwrap.wrap(BROKEN, 79 - LABEL)
     rest = [line for line in lines[place:] if not line.startswith("  hint")]
     message = "\n".join([*lines[:place], *(" " * LABEL + row for row in rows), *rest])

@@ -10,6 +10,9 @@ from gradus.errors import GraderError
 from gradus.grading.journal import FAULT, GPU_LOST, Journal, Line
 from gradus.grading.report import Report
 from gradus.grading.results import Results
+from gradus.submission.status import Status
+
+_LOST = (Status.FAILED.value, Status.ERROR.value, Status.TIMEOUT.value)
 
 
 def report_of(lines: Iterable[Line], *, hidden: bool = False, seed: int = 0) -> Report:
@@ -104,12 +107,21 @@ class Progress:
         return line
 
     def doubtful(self) -> list[str]:
-        """Node ids of the cases of which the reference has to tell whether the answer is to blame."""
+        """Node ids of the cases of which the reference has to tell whether the answer is to blame.
+
+        Those whose process was lost; and where limits were measured with the reference, lost cases that have
+        none: the reference did not pass them.
+        """
         return [
             line["node"]
             for line in self.lines
-            if line["event"] == "finished" and {"lost", "if_broken"} & line["data"].keys()
+            if line["event"] == "finished"
+            and ({"lost", "if_broken"} & line["data"].keys() or self._lost_by_reference(line))
         ]
+
+    def _lost_by_reference(self, line: Line) -> bool:
+        limits = self.job.limits
+        return bool(limits) and line["node"] not in limits and line["data"]["status"] in _LOST
 
     def condemn(self, node: str) -> None:
         """The reference fails a case too: its check is broken, and the answer is not to blame."""
