@@ -49,12 +49,15 @@ class Classroom:
         build_course(kit, folder / "course", "a-course", kit.topics[:1])  # settings name the kit
         return Classroom(kit, folder / "course", self.topic)
 
-    def nbgrader(self, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        """Run one of nbgrader's commands; its log is in `stdout`."""
+    def nbgrader(
+        self, *words: str, cwd: Path | None = None, path: str | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run one of nbgrader's commands; its log is in `stdout`. `path` is where programs are looked for."""
+        search = {} if path is None else {"PATH": path}
         return subprocess.run(
             [sys.executable, "-m", "nbgrader", *words],
             cwd=cwd or self.folder,
-            env=self._environment(),
+            env={**self._environment(), **search},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -153,7 +153,8 @@ def test_points_that_were_edited_are_earned_in_the_same_part_and_said(graded):
 
 
 def test_plots_text_and_errors_of_student_code_are_shown(graded):
-    picture, text = graded.outputs("perfect", "plot")
+    label, picture, text = graded.outputs("perfect", "plot")
+    assert label.data["text/plain"] == "What this cell of the student's has put out:"
     assert "image/png" in picture.data
     assert text.text == "it goes up\n"
     page = graded.classroom.feedback("perfect")

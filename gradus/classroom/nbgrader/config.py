@@ -1,5 +1,8 @@
 """nbgrader's settings for a course that gradus grades; the course's own `nbgrader_config.py` loads them."""
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,9 @@ def configure(c: Any, file: str) -> None:
     Raises:
         CourseError: If `gradus_course.toml`, beside that file, is missing or damaged, or the kit is gone.
     """
+    if shutil.which("alembic") is None:  # which nbgrader calls by name, for its database
+        scripts = str(Path(sys.executable).parent)
+        os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     settings = read_settings(Path(file).resolve().parent)
     c.CourseDirectory.course_id = settings.course_id
     c.CourseDirectory.root = str(settings.folder)

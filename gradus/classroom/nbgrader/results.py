@@ -11,7 +11,7 @@ import nbformat
 
 from gradus.classroom.grade.answer import Answer
 from gradus.classroom.nbgrader.module_notebook import lines_of, text_of
-from gradus.classroom.nbgrader.scores import own_outputs, score_output
+from gradus.classroom.nbgrader.scores import labelled, own_outputs, score_output
 from gradus.classroom.own_cells.chosen import checked_task, grade_id, graded_by_itself
 from gradus.grading.report import TopicResult
 from gradus.submission.status import Problem
@@ -52,7 +52,7 @@ def show_result(
                 problems = [p for p in result.problems if p.where.startswith(where)]
             outputs = ran.get(number, [])
             said = any(output.output_type == "error" for output in outputs)
-            cell.outputs = [*outputs, *([] if said else _errors(problems))]
+            cell.outputs = [*labelled(outputs), *([] if said else _errors(problems))]
 
 
 def _places(result: TopicResult, answer: Answer) -> dict[Problem, str]:

@@ -15,6 +15,7 @@ from gradus.grading.report import TopicResult
 from gradus.grading.tables import task_table
 
 _ASKS = re.compile(r"""\s*check\(\s*["'](\w+)["']\s*\)\s*""")
+_STUDENTS = "What this cell of the student's has put out:"
 _UNPROTECTED = "Graded by this cell's own code, in the process of the submission, which can change the outcome."
 
 
@@ -55,9 +56,17 @@ def own_outputs(outputs: list[Any], worth: float) -> list[Any]:
             if _above(output.data["text/plain"], worth):
                 output.data["text/plain"] = repr(float(worth))
             break
-    words = {"text/plain": _UNPROTECTED, "text/html": f"<i>{_UNPROTECTED}</i>"}
-    note = nbformat.v4.new_output("display_data", data=words, metadata={OURS: "note"})
-    return [*outputs, note]
+    return [*outputs, _note(_UNPROTECTED)]
+
+
+def labelled(outputs: list[Any]) -> list[Any]:
+    """What a student's cell has put out, with a line that says so: nobody takes it for gradus's words."""
+    return [_note(_STUDENTS), *outputs] if outputs else []
+
+
+def _note(words: str) -> Any:
+    data = {"text/plain": words, "text/html": f"<i>{words}</i>"}
+    return nbformat.v4.new_output("display_data", data=data, metadata={OURS: "note"})
 
 
 def _above(text: str, worth: float) -> bool:
