@@ -15,7 +15,14 @@ from gradus.shown import continued, shown_name
 _EACH_FILE = (
     *("Copying ", "Setting destination file permissions", "Creating/updating student with ID"),
     *("Overwriting files with master versions", "Sanitizing ", "Converting notebook ", "Writing "),
+    *("Parsing file: ", "Copying from: ", "  Copying to: "),  # zip_collect
 )
+# Said as warnings, and nothing that an instructor could do anything about.
+_MEANS_NOTHING = (
+    *("Alternative text is missing on ", "Directory not found. Creating: "),
+    "Skipped submission with no match information provided: ",  # zip_collect: gradus says why
+)
+_SKIPPED = "Skipping existing assignment: "
 _LONGEST_NAME = 36
 STOPPED = 130  # exit code, as of a shell after Ctrl+C
 
@@ -28,10 +35,24 @@ class _SafeLines(logging.Filter):
         record.msg, record.args = continued(record.getMessage()), ()
         if record.levelno <= logging.INFO and record.msg.startswith(_EACH_FILE):
             return False
+        if record.msg.startswith(_MEANS_NOTHING):
+            return False
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         record.exc_text = record.exc_text and continued(record.exc_text)
         return True
+
+
+class _Skipped(logging.Filter):
+    """Whom autograde has left as they were: counted, where nbgrader has a line for each."""
+
+    count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave such a line out."""
+        is_one = record.getMessage().startswith(_SKIPPED)
+        self.count += is_one
+        return not is_one
 
 
 def log_safely(log: Any) -> None:
@@ -49,15 +70,20 @@ def table_at_the_end(autograde: Any) -> None:
     """
     # nbgrader's own use of its database, in three lines for each student.
     warnings.filterwarnings("ignore", category=SAWarning)
-    convert = autograde.convert_notebooks
+    convert, skipped = autograde.convert_notebooks, _Skipped()
 
     def convert_and_tell() -> None:
+        logger: logging.Logger = getattr(autograde.log, "logger", autograde.log)
+        logger.addFilter(skipped)
         try:
             convert()
         except KeyboardInterrupt:
             autograde.log.warning("Stopped. The same command goes on with those who have no mark.")
             raise SystemExit(STOPPED) from None
         finally:
+            logger.removeFilter(skipped)
+            if skipped.count:
+                autograde.log.info("%d graded before, and left as they were", skipped.count)
             for line in _table(autograde):
                 autograde.log.info("%s", line)
 
