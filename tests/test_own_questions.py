@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import nbformat
 import pytest
+from nbgrader.api import Gradebook
 
 from gradus.classroom.demo import nbgrader_environment
 from gradus.sandbox.levels import Level, probe_level
@@ -112,6 +113,11 @@ def graded(shared_classroom, tmp_path_factory):
     ends.cells.insert(0, plot)
     classroom.hand_in("ends", ends)
     classroom.hand_in("no-notebook", b"%PDF-1.7")
+    with Gradebook(f"sqlite:///{classroom.folder / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment("demo", duedate="2026-01-01 12:00:00 UTC")
+    (classroom.handed_in("ends").parent / "timestamp.txt").write_text("2026-01-01 13:30:00 UTC")
+    with (classroom.folder / "nbgrader_config.py").open("a") as config:
+        config.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
     done = classroom.nbgrader("autograde", "demo")
     assert done.returncode == 0, done.stdout
     for student, text in (("perfect", "x = 1"), ("wrong", "x = 2")):
@@ -133,7 +139,7 @@ def test_own_tests_give_what_nbgrader_would_give(graded):
         "perfect": (3 + 2 + 20 + 4 + 1 + 1, 3 + 2 + 20 + 4 + 1 + 1 + 3 + 2),
         "wrong": (1 + 2 + 20 + 1 + 1, 36),  # 1 of 3, and double(2) == 4
         "half": (20 + 1, 36),
-        "ends": (3 + 2 + 20, 36),
+        "ends": (0, 36),  # 3 + 2 + 20, but late
         "no-notebook": (0 + 1, 36),
     }
 
@@ -199,6 +205,13 @@ def test_nothing_is_logged_that_means_nothing_to_an_instructor(graded):
     assert "Attribute 'checksum'" not in graded.log  # of a test of which the release holds less
     assert "Alternative text" not in graded.told
     assert "was changed" not in graded.log
+    assert "seconds late" not in graded.log + graded.told
+
+
+def test_the_table_has_the_mark_that_is_exported_and_why_it_is_less(graded):
+    assert (
+        "ends                                 demo: 0 of 36, 25 lost, late by 1:30:00" in graded.log
+    )
 
 
 def test_hidden_tests_of_ones_own_are_in_no_answer_so_that_nothing_is_graded_twice(

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,15 @@ _EACH_FILE = (
     *("Overwriting files with master versions", "Sanitizing ", "Converting notebook ", "Writing "),
     *("Parsing file: ", "Copying from: ", "  Copying to: "),  # zip_collect
 )
-# Said as warnings, and nothing that an instructor could do anything about.
+# Said as warnings, and nothing to act on. Who is late stands in the table at the end, and on the page.
 _MEANS_NOTHING = (
     *("Alternative text is missing on ", "Directory not found. Creating: "),
+    "Removing existing assignment: ",  # as --force asks for
+    *(
+        "SubmittedAssignment<",
+        "Using late submission penalty method: ",
+        "Late submission penalty: ",
+    ),
     "Skipped submission with no match information provided: ",  # zip_collect: gradus says why
 )
 _SKIPPED = "Skipping existing assignment: "
@@ -106,7 +113,18 @@ def _table(autograde: Any) -> Iterator[str]:
                 submission = None
             points = "no mark"
             if submission is not None and graded:
-                points = f"{submission.score:g} of {submission.max_score:g}"
+                points = _points(submission)
                 if submission.needs_manual_grade:
                     points += ", and a part to be graded by hand"
             yield f"{shown_name(student):<{_LONGEST_NAME}} {assignment}: {points}"
+
+
+def _points(submission: Any) -> str:
+    """What `nbgrader export` will give, and why it is less than what was earned."""
+    lost, late = submission.late_submission_penalty or 0.0, submission.total_seconds_late
+    points = f"{max(0.0, submission.score - lost):g} of {submission.max_score:g}"
+    if lost:
+        points += f", {lost:g} lost"
+    if lost or late:
+        points += f", late by {timedelta(seconds=round(late))}"
+    return points
