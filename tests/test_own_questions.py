@@ -206,6 +206,7 @@ def test_nothing_is_logged_that_means_nothing_to_an_instructor(graded):
     assert "Alternative text" not in graded.told
     assert "was changed" not in graded.log
     assert "seconds late" not in graded.log + graded.told
+    assert len(graded.told.splitlines()) == graded.told.count("Feedback for ") == 5
 
 
 def test_the_table_has_the_mark_that_is_exported_and_why_it_is_less(graded):
