@@ -18,6 +18,7 @@ DIFFICULTIES = ("easy", "medium", "hard")
 # Directly below the first marker of a task.
 _EFFORT = re.compile(rf"(?<={BEGIN}\n)[ \t]*# TASK: (\d+) minutes, ({'|'.join(DIFFICULTIES)})\n")
 _CELL = re.compile(r"^# %%(?: \[(markdown)\])?([^\n]*)$", re.MULTILINE)
+CHECK_PREFIX = "check-"  # grade_id of the cell that grades a task
 PICTURE = (
     "picture"  # the tag of a cell that draws one, for readers of the notebook: it is never graded
 )

@@ -107,6 +107,15 @@ def test_a_module_and_its_helper_lie_in_submitted_as_they_were(classroom, graded
     assert (place / "demo.py").read_text("utf-8") == HELPED
 
 
+def test_in_submitted_too_the_module_counts_and_not_the_notebook_that_shows_it(
+    classroom, graded, monkeypatch
+):
+    monkeypatch.chdir(classroom.folder)
+    out = gradus("grade", "submitted", "demo")
+    assert "8 are graded already" in out
+    assert "was taken" not in out
+
+
 def test_a_grade_of_the_gradebook_is_explained(classroom, graded, monkeypatch):
     monkeypatch.chdir(classroom.folder)
     assert "ben, demo: 5 of 7 points" in gradus("explain", "ben", "demo")

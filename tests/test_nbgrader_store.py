@@ -44,7 +44,8 @@ def autograde(classroom, *words):
 
 
 def test_what_gradus_grade_has_graded_nbgrader_takes_from_the_store(classroom):
-    gradus("grade", "submitted", "--csv", "points.csv")
+    out = gradus("grade", "submitted", "--csv", "points.csv")
+    assert "of 7 points the median is 5.5, 1 has all" in out
     with (classroom.folder / "points.csv").open(encoding="utf-8-sig", newline="") as file:
         assert {row["student"]: int(row["demo"]) for row in csv.DictReader(file)} == MARKS
     before = {mark.student: mark.graded.seed for mark in Store(stored(classroom)).marks()}

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import nbformat
 import pytest
+from nbgrader.api import Gradebook
 
 from gradus.classroom.demo import nbgrader_environment
 from gradus.sandbox.levels import Level, probe_level
 from tests.nbgrader_course import Classroom, cell_of, filled, right_answers
+from tests.test_cli import gradus
 
 pytestmark = pytest.mark.skipif(
     probe_level().level is not Level.SANDBOX, reason="this machine has no sandbox"
@@ -24,6 +26,11 @@ if double(2) == 4:
 if double(3) == 6:
     score += 3
 score"""
+ASSERT = """\
+assert double(1) == 2
+### BEGIN HIDDEN TESTS
+assert row_means is not None
+### END HIDDEN TESTS"""
 PLOT = """\
 import matplotlib.pyplot as plt
 plt.plot([1, 2])
@@ -31,7 +38,7 @@ plt.show()
 print("it goes up")"""
 CELLS = {
     "own-test": (PARTIAL, {"grade": True, "locked": True, "points": 4}),
-    "own-assert": ("assert double(1) == 2", {"grade": True, "locked": True, "points": 1}),
+    "own-assert": (ASSERT, {"grade": True, "locked": True, "points": 1}),
     "too-much": ("1000", {"grade": True, "locked": True, "points": 1}),
     "plot": ("### BEGIN SOLUTION\npass\n### END SOLUTION", {"grade": True, "solution": True, "points": 3}),
     "words": ("Explain.", {"grade": True, "solution": True, "points": 2}),
@@ -54,6 +61,7 @@ class Graded:
 
     classroom: Classroom
     log: str
+    told: str  # by generate_feedback
 
     def outputs(self, student, name, topic="demo"):
         """Those of a cell of the graded notebook."""
@@ -105,6 +113,11 @@ def graded(shared_classroom, tmp_path_factory):
     ends.cells.insert(0, plot)
     classroom.hand_in("ends", ends)
     classroom.hand_in("no-notebook", b"%PDF-1.7")
+    with Gradebook(f"sqlite:///{classroom.folder / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment("demo", duedate="2026-01-01 12:00:00 UTC")
+    (classroom.handed_in("ends").parent / "timestamp.txt").write_text("2026-01-01 13:30:00 UTC")
+    with (classroom.folder / "nbgrader_config.py").open("a") as config:
+        config.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
     done = classroom.nbgrader("autograde", "demo")
     assert done.returncode == 0, done.stdout
     for student, text in (("perfect", "x = 1"), ("wrong", "x = 2")):
@@ -115,9 +128,10 @@ def graded(shared_classroom, tmp_path_factory):
         nbformat.write(own, place / "history.ipynb")
     stock = classroom.nbgrader("autograde", "history")
     assert stock.returncode == 0, stock.stdout
-    assert classroom.nbgrader("generate_feedback", "demo").returncode == 0
+    feedback = classroom.nbgrader("generate_feedback", "demo")
+    assert feedback.returncode == 0
     assert classroom.nbgrader("export").returncode == 0
-    return Graded(classroom, done.stdout + stock.stdout)
+    return Graded(classroom, done.stdout + stock.stdout, feedback.stdout)
 
 
 def test_own_tests_give_what_nbgrader_would_give(graded):
@@ -125,7 +139,7 @@ def test_own_tests_give_what_nbgrader_would_give(graded):
         "perfect": (3 + 2 + 20 + 4 + 1 + 1, 3 + 2 + 20 + 4 + 1 + 1 + 3 + 2),
         "wrong": (1 + 2 + 20 + 1 + 1, 36),  # 1 of 3, and double(2) == 4
         "half": (20 + 1, 36),
-        "ends": (3 + 2 + 20, 36),
+        "ends": (0, 36),  # 3 + 2 + 20, but late
         "no-notebook": (0 + 1, 36),
     }
 
@@ -186,6 +200,43 @@ def test_the_log_is_short_and_ends_with_a_table(graded):
         "perfect                              demo: 31 of 36, and a part to be graded by hand"
         in graded.log
     )
+
+
+def test_nothing_is_logged_that_means_nothing_to_an_instructor(graded):
+    assert "Attribute 'checksum'" not in graded.log  # of a test of which the release holds less
+    assert "Alternative text" not in graded.told
+    assert "was changed" not in graded.log
+    assert "seconds late" not in graded.log + graded.told
+    assert len(graded.told.splitlines()) == graded.told.count("Feedback for ") == 5
+
+
+def test_the_table_has_the_mark_that_is_exported_and_why_it_is_less(graded):
+    assert (
+        "ends                                 demo: 0 of 36, 25 lost, late by 1:30:00" in graded.log
+    )
+
+
+def test_hidden_tests_of_ones_own_are_in_no_answer_so_that_nothing_is_graded_twice(
+    graded, monkeypatch
+):
+    released = (graded.classroom.release / "demo.ipynb").read_text("utf-8")
+    assert "row_means is not None" not in released
+    monkeypatch.chdir(graded.classroom.folder)
+    assert "5 are graded already" in gradus("grade", "submitted", "demo")
+
+
+def test_feedback_goes_to_those_who_handed_in_by_the_exchange(graded, tmp_path):
+    pages = graded.classroom.folder / "feedback"
+    (pages / "wrong" / "demo" / "timestamp.txt").write_text("2026-12-01 10:00:00 UTC")
+    (pages / "wrong" / "demo" / "submission_secret.txt").write_text("secret")
+    exchange = tmp_path / "exchange"
+    exchange.mkdir(mode=0o777)
+    exchange.chmod(0o777)
+    done = graded.classroom.nbgrader("release_feedback", "demo", f"--Exchange.root={exchange}")
+    assert done.returncode == 0, done.stdout
+    assert "perfect did not hand in by the exchange, and gets no feedback by it" in done.stdout
+    (page,) = exchange.rglob("*.html")
+    assert page.read_text("utf-8") == graded.classroom.feedback("wrong")
 
 
 def test_a_task_that_the_grader_no_longer_has_is_refused_and_the_remedy_works(graded):

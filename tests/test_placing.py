@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradus.classroom.grade import zips
+from gradus.classroom.placing import zips
 from gradus.classroom.placing.place import place
 from gradus.course import find_course
 from gradus.errors import GradusError

@@ -49,3 +49,6 @@ def test_a_download_is_put_where_nbgrader_looks(shared_classroom, tmp_path, syst
     if system == "canvas":
         assert (submitted / "chosun_12349" / "demo" / "demo.py").is_file()
         assert "homework.ipynb was taken for demo" in done.stdout
+    assert "files collected" in done.stdout
+    assert "Parsing file" not in done.stdout
+    assert "Directory not found" not in done.stdout

@@ -13,10 +13,9 @@ from nbgrader.preprocessors import ClearOutput, ClearSolutions, ComputeChecksums
 
 from gradus.errors import TopicError
 from gradus.grading.report import Check
-from gradus.topic import PICTURE, Topic, todo_line, without_effort
+from gradus.topic import CHECK_PREFIX, PICTURE, Topic, todo_line, without_effort
 
 SCHEMA = 3  # of nbgrader's cell metadata
-CHECK_PREFIX = "check-"  # grade_id of the cell that grades a task
 LANGUAGE = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},

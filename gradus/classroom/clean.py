@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 import nbformat
+from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_locked
 from traitlets import List
@@ -54,6 +55,9 @@ class GradusShow(GradusClean):
             if cell.cell_type == "code":
                 cell.source = visible(cell.source)
         cleaned: tuple[Any, Any] = super().preprocess(nb, resources)
+        if isinstance(getattr(self.parent, "parent", None), GenerateFeedback):
+            about = resources["nbgrader"]
+            self.log.info("Feedback for %s: %s", about["student"], about["notebook"])
         return cleaned
 
 

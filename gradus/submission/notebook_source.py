@@ -11,7 +11,7 @@ from typing import Any
 
 from gradus.errors import SubmissionError
 from gradus.submission.magics import as_python, without_cell_magics, without_prompts
-from gradus.topic import PICTURE
+from gradus.topic import CHECK_PREFIX, PICTURE
 
 _LEFT_OUT = (
     "the cell begins with {0}, so it is not run here, and what it defines is not used: {1}. "
@@ -134,7 +134,8 @@ def bare_notebook(text: str) -> str:
     """A notebook with what a grade may depend on and nothing else: the code, and where it stands.
 
     Numbers of cells stand in messages, so that other cells stay as empty ones. Two notebooks that differ in
-    outputs, in words or in how they were saved give the same.
+    outputs, in words or in how they were saved give the same, and so do one as it was handed in and one into
+    which nbgrader has put an instructor's own tests again.
 
     Raises:
         SubmissionError: If `text` is not a notebook.
@@ -147,12 +148,21 @@ def bare_notebook(text: str) -> str:
 def _bare(cell: dict[str, Any]) -> dict[str, Any]:
     if cell.get("cell_type") != "code":
         return {"cell_type": "markdown", "metadata": {}, "source": ""}
-    source = _text(cell).replace("\r\n", "\n").replace("\r", "\n")
+    source = "" if _is_own_test(cell) else _text(cell).replace("\r\n", "\n").replace("\r", "\n")
     metadata = {"tags": [PICTURE]} if _draws(cell) else {}
     return {
         "cell_type": "code", "execution_count": None, "metadata": metadata, "outputs": [],
         "source": source,
     }  # fmt: skip
+
+
+def _is_own_test(cell: dict[str, Any]) -> bool:
+    """Whether nbgrader's metadata call it a test that an instructor has added: no answer of a student's."""
+    metadata = cell.get("metadata")
+    about = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    if not isinstance(about, dict) or str(about.get("grade_id", "")).startswith(CHECK_PREFIX):
+        return False
+    return about.get("grade") is True and about.get("solution") is False
 
 
 def code_cells(text: str) -> list[CodeCell]:

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 from gradus.classroom.grade.store import Mark, Short
 from gradus.errors import GradusError
@@ -56,11 +57,12 @@ def summary(marks: Sequence[Short]) -> Iterator[str]:
     topics = dict.fromkeys(mark.topic for mark in marks)
     for topic in topics:
         of_topic = [mark for mark in marks if mark.topic == topic]
-        points = sorted(mark.outline.earned for mark in of_topic)
+        points = [mark.outline.earned for mark in of_topic]
         possible = of_topic[0].outline.possible
+        full = sum(p == possible for p in points)
         yield (
             f"{topic}: {len(points)} graded, of {possible} points the median is "
-            f"{points[len(points) // 2]}, {sum(p == possible for p in points)} have all"
+            f"{median(points):g}, {full} {'has' if full == 1 else 'have'} all"
         )
         yield from _nothing(of_topic)
         yield from _lost_most(of_topic)

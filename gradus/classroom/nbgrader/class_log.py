@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,20 @@ from gradus.shown import continued, shown_name
 _EACH_FILE = (
     *("Copying ", "Setting destination file permissions", "Creating/updating student with ID"),
     *("Overwriting files with master versions", "Sanitizing ", "Converting notebook ", "Writing "),
+    *("Parsing file: ", "Copying from: ", "  Copying to: "),  # zip_collect
 )
+# Said as warnings, and nothing to act on. Who is late stands in the table at the end, and on the page.
+_MEANS_NOTHING = (
+    *("Alternative text is missing on ", "Directory not found. Creating: "),
+    "Removing existing assignment: ",  # as --force asks for
+    *(
+        "SubmittedAssignment<",
+        "Using late submission penalty method: ",
+        "Late submission penalty: ",
+    ),
+    "Skipped submission with no match information provided: ",  # zip_collect: gradus says why
+)
+_SKIPPED = "Skipping existing assignment: "
 _LONGEST_NAME = 36
 STOPPED = 130  # exit code, as of a shell after Ctrl+C
 
@@ -28,10 +42,24 @@ class _SafeLines(logging.Filter):
         record.msg, record.args = continued(record.getMessage()), ()
         if record.levelno <= logging.INFO and record.msg.startswith(_EACH_FILE):
             return False
+        if record.msg.startswith(_MEANS_NOTHING):
+            return False
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         record.exc_text = record.exc_text and continued(record.exc_text)
         return True
+
+
+class _Skipped(logging.Filter):
+    """Whom autograde has left as they were: counted, where nbgrader has a line for each."""
+
+    count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave such a line out."""
+        is_one = record.getMessage().startswith(_SKIPPED)
+        self.count += is_one
+        return not is_one
 
 
 def log_safely(log: Any) -> None:
@@ -49,15 +77,20 @@ def table_at_the_end(autograde: Any) -> None:
     """
     # nbgrader's own use of its database, in three lines for each student.
     warnings.filterwarnings("ignore", category=SAWarning)
-    convert = autograde.convert_notebooks
+    convert, skipped = autograde.convert_notebooks, _Skipped()
 
     def convert_and_tell() -> None:
+        logger: logging.Logger = getattr(autograde.log, "logger", autograde.log)
+        logger.addFilter(skipped)
         try:
             convert()
         except KeyboardInterrupt:
             autograde.log.warning("Stopped. The same command goes on with those who have no mark.")
             raise SystemExit(STOPPED) from None
         finally:
+            logger.removeFilter(skipped)
+            if skipped.count:
+                autograde.log.info("%d graded before, and left as they were", skipped.count)
             for line in _table(autograde):
                 autograde.log.info("%s", line)
 
@@ -80,7 +113,18 @@ def _table(autograde: Any) -> Iterator[str]:
                 submission = None
             points = "no mark"
             if submission is not None and graded:
-                points = f"{submission.score:g} of {submission.max_score:g}"
+                points = _points(submission)
                 if submission.needs_manual_grade:
                     points += ", and a part to be graded by hand"
             yield f"{shown_name(student):<{_LONGEST_NAME}} {assignment}: {points}"
+
+
+def _points(submission: Any) -> str:
+    """What `nbgrader export` will give, and why it is less than what was earned."""
+    lost, late = submission.late_submission_penalty or 0.0, submission.total_seconds_late
+    points = f"{max(0.0, submission.score - lost):g} of {submission.max_score:g}"
+    if lost:
+        points += f", {lost:g} lost"
+    if lost or late:
+        points += f", late by {timedelta(seconds=round(late))}"
+    return points

@@ -27,6 +27,7 @@ from nbgrader.preprocessors import (
 
 from gradus.classroom.clean import GradusClean, GradusShow
 from gradus.classroom.execute import GradusExecute
+from gradus.classroom.nbgrader.exchange import GradusReleaseFeedback
 from gradus.classroom.nbgrader.modules import see_modules
 from gradus.classroom.nbgrader.restore import GradusExporter, GradusRestore
 from gradus.classroom.nbgrader.settings import read_settings
@@ -57,6 +58,8 @@ def configure(c: Any, file: str) -> None:
     # Downloads of learning platforms: `nbgrader zip_collect` places them as `gradus grade` does.
     c.ZipCollectApp.collector_plugin = GradusCollector
     c.GradusCollector.kit = str(settings.course().root)
+
+    c.ExchangeFactory.release_feedback = GradusReleaseFeedback
 
     # Release: as nbgrader does it, with a stub line that names the task.
     c.GenerateAssignment.preprocessors = [

@@ -7,12 +7,12 @@ from typing import Any
 import nbformat
 from nbgrader.utils import is_grade
 
-from gradus.authoring.notebooks import CHECK_PREFIX
 from gradus.classroom.clean import OURS
 from gradus.classroom.own_cells.chosen import checked_task, grade_id
 from gradus.errors import GraderError
 from gradus.grading.report import TopicResult
 from gradus.grading.tables import task_table
+from gradus.topic import CHECK_PREFIX
 
 _ASKS = re.compile(r"""\s*check\(\s*["'](\w+)["']\s*\)\s*""")
 _STUDENTS = "What this cell of the student's has put out:"

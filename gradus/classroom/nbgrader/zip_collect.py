@@ -7,6 +7,7 @@ from typing import Any
 from nbgrader.plugins import FileNameCollectorPlugin
 from traitlets import Unicode
 
+from gradus.classroom.nbgrader.class_log import log_safely
 from gradus.classroom.placing.place import HandedIn, place
 from gradus.course import load_course
 
@@ -23,6 +24,7 @@ class GradusCollector(FileNameCollectorPlugin):
     def __init__(self, **words: Any) -> None:
         super().__init__(**words)
         self._placed: dict[Path, HandedIn] | None = None
+        log_safely(self.log)
 
     def collect(self, submitted_file: str) -> dict[str, str] | None:
         """Whose a file is, and which notebook; None for one that does not count.

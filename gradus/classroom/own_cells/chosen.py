@@ -6,9 +6,8 @@ from typing import Any
 
 from nbgrader.utils import is_grade, is_solution
 
-from gradus.authoring.notebooks import CHECK_PREFIX
 from gradus.submission.notebook_source import plain_cell
-from gradus.topic import PICTURE
+from gradus.topic import CHECK_PREFIX, PICTURE
 
 _GIVEN = ("setup", "given-")  # cells of the handout that are no task
 _DEFINES = (

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gradus.classroom.nbgrader.module_notebook import module_named
 from gradus.classroom.placing.content import content_of
 from gradus.classroom.placing.owners import Owned
 from gradus.classroom.placing.walking import shown_path
+from gradus.errors import GradusError
+from gradus.submission.encoding import decode_source
+from gradus.submission.reading import read_source
 
 _SAME_TIME = 2  # seconds: a checkout or a zip does not tell nearer times apart
 _MOST_NAMED = 3
@@ -45,6 +49,7 @@ def choose(candidates: Sequence[Owned], tasks: Sequence[str], called: Mapping[Pa
         tasks: Of the topic.
         called: What a person calls each path, where names below the student's folder do not differ.
     """
+    candidates = [one for one in candidates if not _shows_another(one, candidates)]
     if len(candidates) == 1:
         return Chosen(candidates[0])
     left = [_known(one, tasks) for one in candidates]
@@ -79,6 +84,21 @@ _RULES: tuple[tuple[str, Callable[[_Known, float], Any]], ...] = (
     ("in fewer folders", lambda known, _: -len(known.one.names)),
     ("the notebook", lambda known, _: known.one.names[-1].lower().endswith(".ipynb")),
 )
+
+
+def _shows_another(one: Owned, candidates: Sequence[Owned]) -> bool:
+    """Whether it is the notebook that gradus has made of a module beside it, for people to read."""
+    path = one.found.path
+    beside = {o.found.path.name for o in candidates if o.found.path.parent == path.parent}
+    if path.suffix != ".ipynb" or not any(name.endswith(".py") for name in beside):
+        return False
+    try:
+        return (
+            module_named(decode_source(read_source(path, path.stem, path.name), python=False))
+            in beside
+        )
+    except GradusError:
+        return False
 
 
 def _known(one: Owned, tasks: Sequence[str]) -> _Known:
