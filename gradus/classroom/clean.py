@@ -15,12 +15,14 @@ from nbgrader.utils import is_locked
 from traitlets import List
 
 from gradus.classroom.nbgrader.class_log import log_safely
-from gradus.classroom.safe_html import as_text, safe_html, safe_markdown
+from gradus.classroom.nbgrader.stock import is_ours
+from gradus.classroom.safe_html import as_text, safe_markdown, safe_output
 from gradus.shown import visible
 
 OURS = "gradus"  # in the metadata of an output that gradus has written
 _PICTURES = ("image/png", "image/jpeg")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class GradusClean(NbGraderPreprocessor):
@@ -37,9 +39,14 @@ class GradusClean(NbGraderPreprocessor):
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Clean one notebook."""
+        marked = is_ours(
+            self, resources
+        )  # a kernel's outputs may have any mark that a student likes
         for cell in nb.cells:
             if cell.cell_type == "code":
-                cell.outputs = [o if _is_ours(o) else _clean_output(o) for o in cell.outputs]
+                cell.outputs = [
+                    o if marked and _is_marked(o) else _clean_output(o) for o in cell.outputs
+                ]
             elif not is_locked(cell):
                 _clean_text(cell)
         return nb, resources
@@ -69,7 +76,7 @@ def _clean_text(cell: Any) -> None:
         cell.metadata.pop(name, None)
 
 
-def _is_ours(output: Any) -> bool:
+def _is_marked(output: Any) -> bool:
     """Whether gradus wrote it: student code's outputs have no metadata (`own_cells.outputs`)."""
     return bool(output.get("metadata", {}).get(OURS))
 
@@ -78,7 +85,7 @@ def _clean_output(output: Any) -> Any:
     """Text, tables and pictures of an output; all else becomes a line that says what was there."""
     if output.output_type == "stream":
         return nbformat.v4.new_output(
-            "stream", name=_stream(output), text=visible(_text(output.get("text")))
+            "stream", name=_stream(output), text=visible(_typed(_text(output.get("text"))))
         )
     if output.output_type == "error":
         lines = output.get("traceback")
@@ -104,20 +111,26 @@ def _clean_output(output: Any) -> Any:
 def _as_image(svg: str) -> str:
     """A drawing as an image: there a browser runs no script of it, and loads nothing."""
     data = base64.b64encode(svg.encode("utf-8", "replace")).decode()
-    return f'<img src="data:image/svg+xml;base64,{data}">'
+    return safe_output(f'<img src="data:image/svg+xml;base64,{data}">')
 
 
 # The first one that is there is shown.
 _AS_HTML = {
-    "text/html": safe_html,
+    "text/html": safe_output,
     "image/svg+xml": _as_image,
     "text/markdown": safe_markdown,
-    "text/latex": lambda text: safe_html(escape(text)),
+    "text/latex": lambda text: safe_output(escape(text)),
 }
 
 
 def _stream(output: Any) -> str:
     return "stderr" if output.get("name") == "stderr" else "stdout"
+
+
+def _typed(text: str) -> str:
+    """Without colours; of a line that was written over, as progress bars do, the last state."""
+    text = _COLOUR.sub("", text.replace("\r\n", "\n"))
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
 def _text(value: Any) -> str:

@@ -68,17 +68,22 @@ class GradusRestore(NbGraderPreprocessor):
         with Gradebook(about["db_url"]) as gradebook:
             original = gradebook.find_notebook(about["notebook"], about["assignment"])
             points = {cell.name: cell.max_score for cell in original.grade_cells}
+            tasks = {
+                cell.name: cell.max_score for cell in original.task_cells
+            }  # a person grades them
             answers = {cell.name for cell in original.solution_cells}
+            worth = {**points, **tasks}
             known = {
                 cell.name: {
                     **_BLANK,
                     "grade_id": cell.name,
                     "grade": cell.name in points,
                     "solution": cell.name in answers,
+                    "task": cell.name in tasks,
                     "locked": cell.locked,
                     "checksum": cell.checksum,
                     "cell_type": cell.cell_type,
-                    **({"points": points[cell.name]} if cell.name in points else {}),
+                    **({"points": worth[cell.name]} if cell.name in worth else {}),
                 }
                 for cell in original.source_cells
             }
@@ -92,7 +97,7 @@ class GradusRestore(NbGraderPreprocessor):
                 if known[grade_id]["cell_type"] != "markdown":
                     cell.pop("attachments", None)  # only text has some
                 there.add(grade_id)
-        for name in points:
+        for name in worth:
             if name not in there:
                 self.log.warning("The check cell %s was missing; it was added back", name)
                 cell = nbformat.v4.new_code_cell(sources[name])
@@ -101,4 +106,4 @@ class GradusRestore(NbGraderPreprocessor):
         return nb, resources
 
 
-_BLANK = {"schema_version": 3, "task": False}
+_BLANK = {"schema_version": 3}
