@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from gradus.classroom.clean import OURS, GradusClean
+from gradus.classroom.clean import OURS, GradusClean, GradusShow
 from gradus.classroom.nbgrader.scores import own_outputs
 from gradus.classroom.own_cells.outputs import MOST_OUTPUTS
 from gradus.classroom.own_cells.run import Times, run_cells
@@ -163,6 +163,35 @@ def test_a_progress_bar_is_its_last_state_and_colours_are_left_out():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])
     cleaned, _ = GradusClean().preprocess(notebook, {})
     assert cleaned.cells[0].outputs[0].text == "100%\nred\nlast"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("text/html", "<div>" * 100_000),
+        ("text/html", "&" * 1_900_000),
+        ("text/latex", "<" * 100_000),
+        ("text/markdown", "[" * 100_000),
+    ],
+)
+def test_markup_that_takes_a_parser_minutes_is_not_parsed(kind, text):
+    data = {kind: text, "text/plain": "its text"}
+    outputs = [nbformat.v4.new_output("display_data", data=data)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])
+    cleaned, _ = GradusClean().preprocess(notebook, {})
+    (output,) = cleaned.cells[0].outputs
+    assert output.data == {"text/plain": f"its text\n({kind}: too much of it to be shown here)"}
+
+
+def test_markup_of_a_notebook_is_bounded_in_all_and_a_cleaned_one_stays():
+    data = {"text/html": "<i>a</i>" * 4_000}
+    outputs = [nbformat.v4.new_output("display_data", data=data) for _ in range(20)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])
+    cleaned, _ = GradusClean().preprocess(notebook, {})
+    shown = [output for output in cleaned.cells[0].outputs if "text/html" in output.data]
+    assert len(shown) == 7
+    again, _ = GradusShow().preprocess(cleaned, {})
+    assert [o for o in again.cells[0].outputs if "text/html" in o.data] == shown
 
 
 def test_outputs_of_a_kernel_cannot_pass_for_those_of_gradus(shared_kit):

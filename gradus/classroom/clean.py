@@ -33,19 +33,23 @@ class GradusClean(NbGraderPreprocessor):
         config=True
     )
 
+    most_marks = 10_000  # of one output
+
     def __init__(self, **words: Any) -> None:
         super().__init__(**words)
         log_safely(self.log)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Clean one notebook."""
+        markup = _Markup(self.most_marks)
         marked = is_ours(
             self, resources
         )  # a kernel's outputs may have any mark that a student likes
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.outputs = [
-                    o if marked and _is_marked(o) else _clean_output(o) for o in cell.outputs
+                    o if marked and _is_marked(o) else _clean_output(o, markup)
+                    for o in cell.outputs
                 ]
             elif not is_locked(cell):
                 _clean_text(cell)
@@ -55,6 +59,8 @@ class GradusClean(NbGraderPreprocessor):
 class GradusShow(GradusClean):
     """The same where a page is made, which shows invisible characters in code too."""
 
+    most_marks = 3 * GradusClean.most_marks  # what was cleaned has a tag at the end of each element
+
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Clean one notebook for its page."""
         for cell in nb.cells:
@@ -62,6 +68,27 @@ class GradusShow(GradusClean):
                 cell.source = visible(cell.source)
         cleaned: tuple[Any, Any] = super().preprocess(nb, resources)
         return cleaned
+
+
+class _Markup:
+    """How much of it is cleaned: a parser takes seconds where thousands of elements lie in one another.
+
+    Args:
+        most: Characters of one output that begin a tag or an entity, and a sixth of those of a notebook.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._left = most, 6 * most
+
+    def has_room(self, kind: str, text: str) -> bool:
+        """Whether an output may be cleaned; counts it."""
+        marks = len(text) // 2 if kind == "text/markdown" else text.count("<") + text.count("&")
+        if kind == "image/svg+xml":  # no parser reads it
+            marks = 0
+        if marks > min(self._most, self._left):
+            return False
+        self._left -= marks
+        return True
 
 
 def _clean_text(cell: Any) -> None:
@@ -81,7 +108,7 @@ def _is_marked(output: Any) -> bool:
     return bool(output.get("metadata", {}).get(OURS))
 
 
-def _clean_output(output: Any) -> Any:
+def _clean_output(output: Any, markup: _Markup) -> Any:
     """Text, tables and pictures of an output; all else becomes a line that says what was there."""
     if output.output_type == "stream":
         return nbformat.v4.new_output(
@@ -97,11 +124,15 @@ def _clean_output(output: Any) -> Any:
         )
     data = {kind: _text(value) for kind, value in output.get("data", {}).items()}
     kept = {k: v for k, v in data.items() if k in _PICTURES and _BASE64.fullmatch(v)}
-    html = next((make(data[kind]) for kind, make in _AS_HTML.items() if kind in data), "")
-    if html and not kept:
-        kept["text/html"] = html
     if "text/plain" in data:
         kept["text/plain"] = visible(data["text/plain"])
+    kind = next((kind for kind in _AS_HTML if kind in data), "")
+    if kind and not kept.keys() & set(_PICTURES):
+        if markup.has_room(kind, data[kind]):
+            kept["text/html"] = _AS_HTML[kind](data[kind])
+        else:
+            words = f"({kind}: too much of it to be shown here)"
+            kept["text/plain"] = "\n".join(filter(None, [kept.get("text/plain"), words]))
     if not kept:
         kinds = ", ".join(map(visible, map(str, data)))
         kept["text/plain"] = f"(an output that is not shown here: {kinds})"
