@@ -103,7 +103,10 @@ def attacking_cells(beacon):
     raising = v4.new_code_cell(
         f"raise ValueError({HOSTILE!r} + {f'</pre><script>{JS}</script>'!r})"
     )
-    return [*here, *raw, code, raising]
+    shows = f"from IPython.display import *\nfor text in {[t.replace('BEACON', beacon) for t in MARKDOWN]!r}:\n"
+    shows += "    for kind in HTML, Markdown, Latex:\n        display(kind(text))\n"
+    shows += f"display(HTML('\\ud800'), {{'image/svg+xml': {SVG!r}}}, raw=True)\nDEFINED = 1"
+    return [*here, *raw, code, v4.new_code_cell(shows), raising]
 
 
 def outputs(beacon):
@@ -247,7 +250,7 @@ def test_graded_notebooks_themselves_are_clean(pages):
                 assert safe_markdown(cell.source) == cell.source
                 assert not steers(cell.source)
             else:
-                texts = [o.data["text/html"] for o in cell.outputs if "data" in o]
+                texts = [o.data.get("text/html", "") for o in cell.outputs if "data" in o]
                 assert "<script" not in "".join(texts)
                 assert not [t for o in cell.outputs for t in o.get("traceback", ()) if steers(t)]
     table = cell_of(nbformat.read(pages.autograded("raises"), as_version=4), "check-double")
@@ -255,7 +258,7 @@ def test_graded_notebooks_themselves_are_clean(pages):
 
 
 def test_nbgraders_log_is_safe_to_read(pages):
-    assert "odd" in pages.log
+    assert "hostile" in pages.log
     assert steers(re.sub(r"\x1b\[[0-9;]*m", "", pages.log)) == []  # nbgrader's own colours
     assert (commands(pages.log), forged(pages.log)) == ([], [])
 

@@ -18,6 +18,7 @@ NAMES = {
         "Jane Smith_1234567_assignsubmission_file_/demo.ipynb": "Jane Smith_1234567",
         "김민수_1234568_assignsubmission_file_/demo.ipynb": "김민수_1234568",
         "Jo Park_1234569_assignsubmission_file_demo.ipynb": "Jo Park_1234569",
+        "*_1234570_assignsubmission_file_demo.ipynb": "",  # a pattern for nbgrader
     },
     "blackboard": {
         "HW1_jsmith_attempt_2026-05-01-10-00-00_demo.ipynb": "",
@@ -46,6 +47,8 @@ def test_a_download_is_put_where_nbgrader_looks(shared_classroom, tmp_path, syst
     found = {path.parent.parent.name: path for path in submitted.rglob("demo.ipynb")}
     assert found.keys() == {student for student in NAMES[system].values() if student}
     assert {path.read_bytes() for path in found.values()} == {notebook}
+    if system == "moodle":
+        assert "not placed: *_1234570: nbgrader takes no student of this name" in done.stdout
     if system == "canvas":
         assert (submitted / "chosun_12349" / "demo" / "demo.py").is_file()
         assert "homework.ipynb was taken for demo" in done.stdout

@@ -9,7 +9,7 @@ from typing import Any
 from nbgrader.utils import parse_utc
 
 from gradus.classroom.grade.answer import TIMESTAMP
-from gradus.classroom.odd_files import odd_kind
+from gradus.classroom.odd_files import odd_kind, odd_student
 from gradus.errors import SubmissionError
 from gradus.shown import shown_name
 
@@ -90,6 +90,8 @@ def refuse_links(autograde: Any) -> None:
     begin = autograde.init_destination
 
     def begin_with_plain_files(assignment_id: str, student_id: str) -> Any:
+        if odd := odd_student(student_id):
+            raise SubmissionError(odd)
         coursedir = autograde.coursedir
         submitted = Path(coursedir.root, coursedir.submitted_directory)
         require_plain_files(Path(autograde._format_source(assignment_id, student_id)), submitted)

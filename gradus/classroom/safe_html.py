@@ -47,6 +47,7 @@ _TEX = re.compile(
 _ATTACHED = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 # Nothing in it is painted outside of it, wherever it is moved to: no score of the page can be covered.
 _BOX = '<div style="contain:paint;overflow:hidden">{}</div>'
+_OUTPUT_BOX = '<div style="contain:paint;overflow:auto">{}</div>'  # a wide table can be moved
 
 
 def safe_markdown(source: str, attachments: Any = None) -> str:
@@ -82,6 +83,15 @@ def _safe(source: str, attachments: Any) -> str:
 def as_text(text: str) -> str:
     """The same for a text that is shown as it was written."""
     return _boxed(f"<pre>{escape(visible(text), quote=False)}</pre>")
+
+
+def safe_output(html: str) -> str:
+    """What student code has put out as HTML: the same again for what it gave."""
+    html = visible(html)
+    before, _, after = _OUTPUT_BOX.partition("{}")
+    if html.startswith(before) and html.endswith(after):
+        html = html[len(before) : -len(after)]
+    return _OUTPUT_BOX.format(safe_html(html))
 
 
 def safe_html(html: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from nbgrader.converters import Autograde
 
 from gradus.classroom.nbgrader.module_notebook import module_named, module_notebook
+from gradus.classroom.odd_files import odd_student
 from gradus.errors import GradusError
 from gradus.files import write_whole
 from gradus.submission.reading import MAX_BYTES
@@ -84,9 +85,17 @@ def see_modules() -> None:
                 except (OSError, ValueError) as error:
                     autograde.log.warning("%s: a .py cannot be shown there: %s", folder, error)
         search(autograde)
+        for folder in filter(_stops_nbgrader, list(autograde.assignments)):
+            autograde.log.error("%s", odd_student(Path(folder).parent.name))
+            del autograde.assignments[folder]
 
     init_notebooks.sees_modules = True  # type: ignore[attr-defined]
     Autograde.init_notebooks = init_notebooks
+
+
+def _stops_nbgrader(folder: str) -> bool:
+    """Whether it would find no student's name in a path, and end for the whole class."""
+    return "\n" in Path(folder).parent.name
 
 
 def released_notebook(course_folder: Path, topic: str) -> Path:

@@ -12,7 +12,7 @@ from gradus.classroom.grade.answer import TIMESTAMP, read_answer
 from gradus.classroom.nbgrader.module_notebook import module_named, module_notebook
 from gradus.classroom.nbgrader.modules import released_notebook, show_module
 from gradus.classroom.nbgrader.settings import CourseSettings
-from gradus.classroom.odd_files import odd_kind
+from gradus.classroom.odd_files import odd_kind, odd_student
 from gradus.classroom.placing.place import HandedIn
 from gradus.course import Course
 from gradus.errors import SubmissionError
@@ -77,6 +77,8 @@ def put_all(settings: CourseSettings, course: Course, found: Sequence[HandedIn])
 
 def _put(one: HandedIn, course: Course, place: Path, note: Path, released: Path) -> str:
     """The name of the list of `Put` that it belongs to."""
+    if odd := odd_student(one.student):
+        raise SubmissionError(odd)
     for path in (place.parent, place):
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             raise SubmissionError(f"{_shown(path)} is a link or no folder. Move it away.")

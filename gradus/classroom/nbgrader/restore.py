@@ -68,17 +68,22 @@ class GradusRestore(NbGraderPreprocessor):
         with Gradebook(about["db_url"]) as gradebook:
             original = gradebook.find_notebook(about["notebook"], about["assignment"])
             points = {cell.name: cell.max_score for cell in original.grade_cells}
+            tasks = {
+                cell.name: cell.max_score for cell in original.task_cells
+            }  # a person grades them
             answers = {cell.name for cell in original.solution_cells}
+            worth = {**points, **tasks}
             known = {
                 cell.name: {
                     **_BLANK,
                     "grade_id": cell.name,
                     "grade": cell.name in points,
                     "solution": cell.name in answers,
+                    "task": cell.name in tasks,
                     "locked": cell.locked,
                     "checksum": cell.checksum,
                     "cell_type": cell.cell_type,
-                    **({"points": points[cell.name]} if cell.name in points else {}),
+                    **({"points": worth[cell.name]} if cell.name in worth else {}),
                 }
                 for cell in original.source_cells
             }
@@ -94,7 +99,7 @@ class GradusRestore(NbGraderPreprocessor):
                 there.add(grade_id)
                 if known[grade_id]["locked"]:
                     self._put_back(cell, sources[grade_id])
-        for name in points:
+        for name in worth:
             if name not in there:
                 self.log.warning("The check cell %s was missing; it was added back", name)
                 cell = nbformat.v4.new_code_cell(sources[name])
@@ -110,4 +115,4 @@ class GradusRestore(NbGraderPreprocessor):
         cell.source = source
 
 
-_BLANK = {"schema_version": 3, "task": False}
+_BLANK = {"schema_version": 3}

@@ -49,12 +49,12 @@ def score_output(result: TopicResult, task: str, worth: float, number: int) -> A
 def own_outputs(outputs: list[Any], worth: float) -> list[Any]:
     """Outputs of an instructor's own test cell, for nbgrader to take its score from, with a note.
 
-    nbgrader stops at partial credit above what the cell is worth: that is cut.
+    nbgrader stops at partial credit above what the cell is worth, and takes less than 0, or NaN, for full
+    marks: that is cut.
     """
     for output in outputs:  # of the first result alone nbgrader takes a score
         if output.output_type == "execute_result":
-            if _above(output.data["text/plain"], worth):
-                output.data["text/plain"] = repr(float(worth))
+            output.data["text/plain"] = _within(output.data["text/plain"], worth)
             break
     return [*outputs, _note(_UNPROTECTED)]
 
@@ -69,11 +69,12 @@ def _note(words: str) -> Any:
     return nbformat.v4.new_output("display_data", data=data, metadata={OURS: "note"})
 
 
-def _above(text: str, worth: float) -> bool:
+def _within(text: str, worth: float) -> str:
     try:
-        return float(text) > worth
+        score = float(text)
     except ValueError:
-        return False
+        return text
+    return text if 0 <= score <= worth else repr(float(worth if score > worth else 0))
 
 
 def require_known_checks(notebook: Any, topic: str, tasks: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from nbgrader.plugins import FileNameCollectorPlugin
 from traitlets import Unicode
 
 from gradus.classroom.nbgrader.class_log import log_safely
+from gradus.classroom.odd_files import odd_student
 from gradus.classroom.placing.place import HandedIn, place
 from gradus.course import load_course
 
@@ -51,7 +52,10 @@ class GradusCollector(FileNameCollectorPlugin):
                 self.log.warning("%s: %s", one.student, one.said)
         for lost in placing.unplaced:
             self.log.warning("not placed: %s: %s", lost.path, lost.why)
-        return {one.file.resolve(): one for one in placing.found}
+        odd = {one.student: why for one in placing.found if (why := odd_student(one.student))}
+        for why in odd.values():
+            self.log.warning("not placed: %s", why)
+        return {one.file.resolve(): one for one in placing.found if one.student not in odd}
 
 
 def _folder_of(path: Path, assignment: str, extracted: str) -> Path:

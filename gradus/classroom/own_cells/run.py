@@ -91,6 +91,9 @@ class _Running:
         end = time.monotonic() + self._times.all
         patience, taken = self._times.cell + GRACE_SECONDS, 0
         for number in self._cells:
+            if time.monotonic() > end:
+                self._why = f"all cells together took longer than {self._times.all:g} s"
+                return
             line = None if self._why else self._next(min(time.monotonic() + patience, end))
             if line is None:
                 return

@@ -25,7 +25,7 @@ def serve(descriptor: int) -> None:
     """Run what the supervisor tells of."""
     talk = Talk(socket.socket(fileno=descriptor))
     told = talk.listen()
-    folder = Path(tempfile.mkdtemp(prefix="work-"))
+    folder = Path(tempfile.mkdtemp(prefix="work-", dir=Path.cwd()))  # /tmp is smaller
     for name, size in told["files"]:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
-from gradus.classroom.own_cells.outputs import Output, Recorded
+from gradus.classroom.own_cells.outputs import OF_A_CELL, OF_ALL, Output, Recorded, size_of
 
 
 class NoInput(RuntimeError):
@@ -59,7 +59,7 @@ class CellShell(InteractiveShell):
     display_pub_class = Type(_Publisher)
 
     def __init__(self) -> None:
-        self.recorded = Recorded()
+        self.recorded, self._room = Recorded(), OF_ALL
         settings = Config()
         settings.HistoryManager.enabled = False  # no file, no thread
         settings.InteractiveShell.colors = "nocolor"
@@ -78,7 +78,9 @@ class CellShell(InteractiveShell):
             self.recorded.error(type(error).__name__, str(error), [])
         finally:
             sys.stdout, sys.stderr = before
-        return self.recorded.finished()
+        outputs = self.recorded.finished(min(self._room, OF_A_CELL))
+        self._room -= sum(map(size_of, outputs))
+        return outputs
 
     def enable_gui(self, gui: Any = None) -> None:
         """`%matplotlib inline`, or any other: pictures are shown inline all the same."""
