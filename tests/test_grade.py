@@ -294,7 +294,9 @@ def test_a_store_answers_for_one_student(graded):
     assert mark.file == "gus/demo.ipynb"
 
 
-def test_of_much_that_lies_beside_an_answer_its_code_comes_first(tmp_path):
+def test_of_much_that_lies_beside_an_answer_its_code_comes_first(kit, tmp_path):
+    tmp_path = tmp_path / "in"
+    tmp_path.mkdir()
     (tmp_path / "data").mkdir()
     for number in range(MOST_FILES + 1):
         (tmp_path / "data" / f"{number}.txt").write_text("x", "utf-8")
@@ -304,7 +306,7 @@ def test_of_much_that_lies_beside_an_answer_its_code_comes_first(tmp_path):
         file.truncate(MOST_BYTES + 1)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "aa.py")
-    others = read_answer(tmp_path / "demo.py", tmp_path).others
+    others = read_answer(kit, "demo", tmp_path / "demo.py", tmp_path).others
     assert "zebra.py" in others
     assert "data.bin" not in others
     assert len(others) <= MOST_FILES

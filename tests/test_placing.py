@@ -544,14 +544,15 @@ def test_pipes_are_never_read(tmp_path, placed):
 
 
 def test_files_that_are_too_large_are_not_taken(tmp_path, placed):
-    write(tmp_path / "class", "ann/tensors.ipynb", text=" " * 5_000_001)
-    write(tmp_path / "class", "ben/tensors.ipynb", text=" " * 5_000_000)
+    write(tmp_path / "class", "ann/tensors.py", text="#" * 5_000_001)
+    write(tmp_path / "class", "ben/tensors.py", text="#" * 5_000_000)
+    write(tmp_path / "class", "cid/tensors.ipynb", text=" " * 5_000_001)  # outputs may be large
+    with (tmp_path / "class" / "dan_tensors.ipynb").open("wb") as file:
+        file.truncate(100_000_001)
     placing = placed()
-    assert students(placing) == ["ben"]
-    assert (
-        "at most 5 MB are read. Clear the notebook's outputs"
-        in reasons(placing)["ann/tensors.ipynb"]
-    )
+    assert students(placing) == ["ben", "cid"]
+    assert "is 5 MB large; at most 5 MB are read" in reasons(placing)["ann/tensors.py"]
+    assert "Clear the notebook's outputs" in reasons(placing)["dan_tensors.ipynb"]
 
 
 def test_other_archives_are_said(tmp_path, placed):

@@ -77,7 +77,7 @@ class GradusExecute(NbGraderPreprocessor):
         self, course: Course, nb: Any, answer: Answer, tasks: Collection[str]
     ) -> dict[int, list[Any]]:
         """What the cells put out, where some are graded by a person or by an instructor's own test."""
-        if not have_to_run(nb, tasks):
+        if not have_to_run(nb, tasks, shows_module=answer.name.endswith(".py")):
             return {}
         self._require_sandbox()
         cells = {

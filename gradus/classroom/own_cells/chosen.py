@@ -36,13 +36,15 @@ def graded_by_itself(cell: Any, tasks: Collection[str]) -> bool:
     return is_test and not checked_task(cell, tasks)
 
 
-def have_to_run(notebook: Any, tasks: Collection[str]) -> bool:
-    """Whether a notebook has cells that gradus does not grade, or answers that put something out."""
-    return any(
-        _has_to_run(cell, tasks)
-        for cell in notebook.cells
-        if cell.cell_type == "code" and cell.source.strip()
-    )
+def have_to_run(notebook: Any, tasks: Collection[str], *, shows_module: bool = False) -> bool:
+    """Whether a notebook has cells that gradus does not grade, or answers that put something out.
+
+    Of one that shows a module, only cells count that somebody grades: nobody has run it as a notebook.
+    """
+    cells = [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+    if shows_module:
+        return any(is_grade(cell) and not checked_task(cell, tasks) for cell in cells)
+    return any(_has_to_run(cell, tasks) for cell in cells)
 
 
 def _has_to_run(cell: Any, tasks: Collection[str]) -> bool:
