@@ -184,7 +184,7 @@ def test_a_disk_that_is_full(kit, tmp_path):
     assert 0 < kept < 12
     assert "code 0" in again
     lines = (tmp_path / "points.csv").read_text("utf-8-sig").split()[1:]
-    assert lines == sorted(f"s{n},7,7" for n in range(12))
+    assert lines == sorted(f'"s{n}",7,7' for n in range(12))
 
 
 @needs_disks

@@ -62,7 +62,7 @@ def test_who_has_nothing_is_told_why_in_whole_sentences(graded):
     _, _, out = graded
     assert "0 points  stub_100: nothing but the stub" in out
     assert "does not define `double`; was it deleted or renamed? It must be there" in out
-    assert re.search(r"0 points  notjson_\d+: notjson_\d+_\d+_demo.ipynb: is not a notebook", out)
+    assert re.search(r"0 points  notjson_\d+: demo.ipynb: is not a notebook", out)
 
 
 @pytest.mark.parametrize(

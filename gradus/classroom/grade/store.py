@@ -203,7 +203,7 @@ class Store:
         name = f"{self.path}: the report of {whose}"
         try:
             return from_json(zlib.decompress(packed).decode(), name)
-        except (zlib.error, ValueError) as error:
+        except (zlib.error, ValueError, TypeError) as error:
             raise ReportError(
                 f"{name} is damaged ({error}). Grade again with --regrade."
             ) from error

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gradus.classroom.grade.store import Graded, Store, Whose
-from gradus.errors import GradusError
+from gradus.errors import GradusError, ReportError
 
 
 class StoreOfRun:
@@ -18,12 +18,17 @@ class StoreOfRun:
     def __init__(self, path: Path | None, warn: Callable[[str], object]) -> None:
         self.path, self._warn = path, warn
         self._store: Store | None = None
+        self._damaged: set[str] = set()
 
     def grade(self, key: str) -> Graded | None:
         """The grade of an answer; None where there is none, or it cannot be read."""
         try:
             store = self._open()
             return None if store is None else store.grade(key)
+        except ReportError as error:
+            self._warn(f"{error} It is graded anew.")
+            self._damaged.add(key)
+            return None
         except (GradusError, OSError) as error:
             self._fail(error)
             return None
@@ -36,7 +41,7 @@ class StoreOfRun:
                 return
             whose = [Whose(student, topic, key, file)]
             if graded is not None:
-                store.keep(graded, whose)
+                store.keep(graded, whose, replace=key in self._damaged)
             else:
                 store.hand_in(whose)
         except (GradusError, OSError) as error:
