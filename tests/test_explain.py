@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from gradus import cli
 from gradus.errors import GradusError
-from tests.kits import GRADER, answers, write_kit
+from tests.kits import answers, write_kit
 from tests.terminal import NEEDS_TMUX, Terminal
 from tests.test_cli import gradus
 
@@ -114,7 +114,7 @@ def test_a_replay_with_other_checks_says_so(graded):
         path.write_text(grader, "utf-8")
     assert "graded again with the same seed, and not every check agrees." in out
     assert "points: 7, 5 now" in out
-    assert "test_twice_every_number: passed now failed" in out
+    assert "test_twice_every_number: passed now broken" in out  # the reference fails it too
     assert "note: the checks, the reference, the data or --limit are not those of the mark" in out
 
 
@@ -141,12 +141,11 @@ def test_on_a_terminal_no_word_is_cut(graded):
 
 
 def test_a_check_that_nobody_passes_is_said_with_what_to_do(tmp_path, monkeypatch):
-    course = write_kit(
-        tmp_path / "kit", grader=GRADER.replace("2 * x, suspects", "3 * x, suspects")
-    )
+    course = write_kit(tmp_path / "kit")
+    squared = answers(double="def double(x): return x**2")
     for student in range(5):
         (course.root / "in" / str(student)).mkdir(parents=True)
-        (course.root / "in" / str(student) / "demo.py").write_text(answers(), encoding="utf-8")
+        (course.root / "in" / str(student) / "demo.py").write_text(squared, encoding="utf-8")
     monkeypatch.chdir(course.root)
     out = gradus("grade", "in", "--allow-unsandboxed")
     assert "  5 of 5 fail  double: double gives two times every number.\n" in out
@@ -154,7 +153,7 @@ def test_a_check_that_nobody_passes_is_said_with_what_to_do(tmp_path, monkeypatc
     assert (
         f"nobody passes  double gives two times every number. Does the reference? {command}" in out
     )
-    assert "double 1/3" in gradus(*command.split()[1:], code=1)
+    assert "7 of 7 points" in gradus(*command.split()[1:])
 
 
 def test_points_that_cannot_be_written_are_not_lost(graded):
