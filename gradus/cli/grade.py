@@ -67,7 +67,6 @@ def grade(
         from gradus.classroom.grade.scratch import scratch_folder
         from gradus.classroom.grade.store import Store
         from gradus.classroom.grade.summary import summary, write_csv
-        from gradus.classroom.nbgrader.put import put_all
         from gradus.classroom.placing.place import place
         from gradus.classroom.sandboxed import require_sandbox
 
@@ -85,7 +84,11 @@ def grade(
                     say(f"{one.student}: {one.said}")
             for lost in placing.unplaced:
                 say(f"not placed: {lost.path}: {lost.why}", err=True)
-            put = put_all(known, kit, placing.found) if nbgrader is not None and known else None
+            put = None
+            if nbgrader is not None and known is not None:
+                from gradus.classroom.nbgrader.put import put_all  # imports all of nbgrader
+
+                put = put_all(known, kit, placing.found)
             for handed_in, why in put.refused if put is not None else ():
                 where = f"{handed_in.student}, {handed_in.topic}"
                 say(f"not put into the gradebook: {where}: {why}", err=True)

@@ -10,6 +10,7 @@ from gradus.submission.loader import Loaded
 
 OUTPUT_LIMIT = 2_000  # characters of what a student's code printed that a failure shows
 _SHOWN = pytest.StashKey[set[str]]()  # sections of captured output that are as they are shown
+_CHECK = pytest.StashKey[Check]()
 
 
 def no_traceback(excinfo: object, style: object = None) -> str:
@@ -64,8 +65,11 @@ def check_of(item: pytest.Item) -> Check:
     Raises:
         GraderError: If the declaration cannot be read.
     """
+    if _CHECK in item.stash:
+        return item.stash[_CHECK]
     name = getattr(item, "originalname", item.name)
     for check in read_checks(item.path):
         if check.name == name:
+            item.stash[_CHECK] = check  # asked for several times in each case
             return check
     raise GraderError(f"{item.path}: {name} has a task mark that was not made by a decorator.")
