@@ -9,7 +9,7 @@ import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float, Unicode
 
-from gradus.classroom.grade.answer import Answer, key_of, read_answer
+from gradus.classroom.grade.answer import Answer, dependencies, key_of, read_answer
 from gradus.classroom.grade.pool import Asked, grade_one
 from gradus.classroom.grade.store import Graded
 from gradus.classroom.grade.turns import graded_of
@@ -25,7 +25,6 @@ from gradus.classroom.own_cells.run import Times, run_cells
 from gradus.classroom.sandboxed import require_sandbox
 from gradus.classroom.verdicts import require_verdicts
 from gradus.course import Course, load_course
-from gradus.engine.depends import depends_on
 from gradus.errors import GraderError
 from gradus.grading.grader_file import tasks_in
 from gradus.grading.report import TopicResult
@@ -68,7 +67,7 @@ class GradusExecute(NbGraderPreprocessor):
         if missing := without_cell(nb, tasks):
             self.log.warning("%s has no cell for the points of %s", topic, ", ".join(missing))
         answer = self._answer(course, topic, nb, folder, resources["nbgrader"])
-        depends = depends_on(course, topic, self.limit, [])
+        depends = dependencies(course, topic, self.limit)
         result = self.grade(course, topic, answer, key_of(topic, answer, depends), student)
         show_result(nb, result, answer, self._ran(course, nb, answer, tasks))
         return nb, resources

@@ -3,12 +3,13 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gradus.classroom.release import release_files
 from gradus.course import Course
+from gradus.engine.depends import depends_on
 from gradus.errors import SubmissionError
 from gradus.submission.encoding import decode_source
 from gradus.submission.notebook_source import bare_notebook
@@ -105,13 +106,25 @@ def _is_left_out(name: PurePosixPath) -> bool:
     return name.suffix.lower() == ".ipynb" or is_cache or str(name) == TIMESTAMP
 
 
+def dependencies(course: Course, topic: str, limit: float, devices: Sequence[str] = ()) -> str:
+    """A hash of what grades of a topic depend on beside the answer.
+
+    Args:
+        course: The kit.
+        topic: One of its topics.
+        limit: Seconds that one answer may take in all.
+        devices: That checks run on; those of a plain pytest run when empty.
+    """
+    return depends_on(course, topic, limit, list(devices))
+
+
 def key_of(topic: str, answer: Answer, depends: str) -> str:
     """What a grade is kept under: of the answer, and of all that its grade depends on besides.
 
     Args:
         topic: What it answers.
         answer: What was handed in.
-        depends: As `gradus.engine.depends.depends_on` gives it.
+        depends: As `dependencies` gives it.
     """
     return hashlib.sha256(f"{depends} {topic} {answer.sha256}".encode()).hexdigest()
 

@@ -5,12 +5,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradus.classroom.grade.answer import key_of, opened
+from gradus.classroom.grade.answer import dependencies, key_of, opened
 from gradus.classroom.grade.pool import Asked, grade_all
 from gradus.classroom.grade.store import Mark, Store
 from gradus.classroom.grade.summary import result_of
 from gradus.course import Course
-from gradus.engine.depends import depends_on
 from gradus.errors import GradusError
 from gradus.grading.report import CheckResult, TaskResult, TopicResult
 from gradus.submission.status import Status
@@ -155,7 +154,7 @@ def replay(course: Course, mark: Mark) -> Replayed:
         for name, version in graded.report.versions.items()
         if again.report.versions.get(name) != version
     ]
-    depends = depends_on(course, mark.topic, asked.limit, list(asked.devices))
+    depends = dependencies(course, mark.topic, asked.limit, asked.devices)
     if not notes and key_of(mark.topic, opened(graded.answer), depends) != graded.key:
         notes.append(
             "the checks, the reference, the data or --limit are not those of the mark; "

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-from gradus.classroom.grade.answer import key_of, read_answer
+from gradus.classroom.grade.answer import dependencies, key_of, read_answer
 from gradus.classroom.grade.pool import grade_all
 from gradus.classroom.grade.store import Store
 from gradus.classroom.grade.turns import (
@@ -12,7 +12,6 @@ from gradus.classroom.grade.turns import (
     Settings,
     Turns,
     Work,
-    dependencies,
     whose_of,
 )
 from gradus.classroom.placing.place import HandedIn
@@ -33,7 +32,10 @@ def plan(course: Course, found: Sequence[HandedIn], store: Store, settings: Sett
     """
     work = Work()
     by_key: dict[str, list[HandedIn]] = defaultdict(list)
-    depends = {topic: dependencies(course, topic, settings) for topic in {o.topic for o in found}}
+    depends = {
+        topic: dependencies(course, topic, settings.limit, settings.devices)
+        for topic in {o.topic for o in found}
+    }
     for one in found:
         try:
             answer = read_answer(course, one.topic, one.file, one.folder)

@@ -8,14 +8,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradus.classroom.grade.answer import key_of, read_answer
+from gradus.classroom.grade.answer import dependencies, key_of, read_answer
 from gradus.classroom.grade.outline import odd_in
 from gradus.classroom.grade.pool import Answered, Asked
 from gradus.classroom.grade.store import Graded, Short, Store, Whose
 from gradus.classroom.placing.place import HandedIn
 from gradus.classroom.verdicts import require_verdicts
 from gradus.course import Course
-from gradus.engine.depends import depends_on
 from gradus.engine.ended import Ended
 from gradus.errors import GraderError, GradusError, SubmissionError
 
@@ -121,7 +120,7 @@ class Turns:
                 self._work.counts.pop((one.student, one.topic), None)
                 self._said.append(Done([one], str(error)))
                 continue
-            depends = dependencies(self._course, turn.topic, settings)
+            depends = self._depends(turn.topic)
             key = key_of(turn.topic, answer, depends)
             if key != turn.key:  # what others handed in may be as it was
                 self._others(turn)
@@ -141,6 +140,9 @@ class Turns:
                     key, turn.topic, answer.packed(), None, settings.limit, settings.devices
                 )
 
+    def _depends(self, topic: str) -> str:
+        return dependencies(self._course, topic, self._settings.limit, self._settings.devices)
+
     def _others(self, turn: _Turn) -> None:
         """Those who handed in the same, without the first of them."""
         if len(turn.whose) > 1:
@@ -150,7 +152,7 @@ class Turns:
         """Keep a grade."""
         asked, problem = answered.asked, answered.problem
         turn = self._running.pop(asked.key)
-        if dependencies(self._course, turn.topic, self._settings) != turn.depends:
+        if self._depends(turn.topic) != turn.depends:
             if turn.tries < TRIES:  # nobody knows which checks it met
                 self.left.append(replace(turn, key=""))
                 return
@@ -202,11 +204,6 @@ def _require_room(problem: str) -> None:
             f"{tempfile.gettempdir()}: there is no room for what is graded ({problem}). Make room, or set "
             "TMPDIR to a folder on another disk. What was graded is kept; the same command goes on from there."
         )
-
-
-def dependencies(course: Course, topic: str, settings: Settings) -> str:
-    """A hash of what grades of a topic depend on beside the answer."""
-    return depends_on(course, topic, settings.limit, list(settings.devices))
 
 
 def graded_of(answered: Answered) -> Graded:

@@ -29,6 +29,12 @@ _MEANS_NOTHING = (
     ),
     "Skipped submission with no match information provided: ",  # zip_collect: gradus says why
 )
+# Said for each notebook, and true of all of the assignment.
+_OF_ALL = (
+    " is no topic of the kit: ",
+    " has no cell for the points of ",
+    "Graded without a sandbox",
+)
 _SKIPPED = "Skipping existing assignment: "
 _LONGEST_NAME = 36
 STOPPED = 130  # exit code, as of a shell after Ctrl+C
@@ -50,16 +56,24 @@ class _SafeLines(logging.Filter):
         return True
 
 
-class _Skipped(logging.Filter):
-    """Whom autograde has left as they were: counted, where nbgrader has a line for each."""
+class _OfRun(logging.Filter):
+    """What a run says of each student, once: whom it left as they were, and what is so for all."""
 
-    count = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.skipped = 0
+        self._said: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Leave such a line out."""
-        is_one = record.getMessage().startswith(_SKIPPED)
-        self.count += is_one
-        return not is_one
+        """Leave a line out."""
+        words = record.getMessage()
+        if words.startswith(_SKIPPED):
+            self.skipped += 1
+            return False
+        if any(part in words for part in _OF_ALL) and words in self._said:
+            return False
+        self._said.add(words)
+        return True
 
 
 def log_safely(log: Any) -> None:
@@ -77,20 +91,20 @@ def table_at_the_end(autograde: Any) -> None:
     """
     # nbgrader's own use of its database, in three lines for each student.
     warnings.filterwarnings("ignore", category=SAWarning)
-    convert, skipped = autograde.convert_notebooks, _Skipped()
+    convert, of_run = autograde.convert_notebooks, _OfRun()
 
     def convert_and_tell() -> None:
         logger: logging.Logger = getattr(autograde.log, "logger", autograde.log)
-        logger.addFilter(skipped)
+        logger.addFilter(of_run)
         try:
             convert()
         except KeyboardInterrupt:
             autograde.log.warning("Stopped. The same command goes on with those who have no mark.")
             raise SystemExit(STOPPED) from None
         finally:
-            logger.removeFilter(skipped)
-            if skipped.count:
-                autograde.log.info("%d graded before, and left as they were", skipped.count)
+            logger.removeFilter(of_run)
+            if of_run.skipped:
+                autograde.log.info("%d graded before, and left as they were", of_run.skipped)
             for line in _table(autograde):
                 autograde.log.info("%s", line)
 

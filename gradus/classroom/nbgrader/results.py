@@ -42,7 +42,7 @@ def show_result(
         if task := checked_task(cell, tasks):
             cell.outputs = [score_output(result, task, worth, number)]
         elif graded_by_itself(cell, tasks):
-            cell.outputs = own_outputs(ran.get(number, []), worth)
+            cell.outputs = own_outputs(ran.get(number), worth)
         else:
             if is_module:
                 name = "" if cell is rest else grade_id(cell) or "-"

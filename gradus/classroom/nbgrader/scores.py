@@ -9,6 +9,7 @@ from nbgrader.utils import is_grade
 
 from gradus.classroom.clean import OURS
 from gradus.classroom.own_cells.chosen import checked_task, grade_id
+from gradus.classroom.own_cells.outputs import error
 from gradus.errors import GraderError
 from gradus.grading.report import TopicResult
 from gradus.grading.tables import task_table
@@ -46,12 +47,16 @@ def score_output(result: TopicResult, task: str, worth: float, number: int) -> A
     )
 
 
-def own_outputs(outputs: list[Any], worth: float) -> list[Any]:
+def own_outputs(outputs: list[Any] | None, worth: float) -> list[Any]:
     """Outputs of an instructor's own test cell, for nbgrader to take its score from, with a note.
+
+    None: it was not run. nbgrader would take no output for full marks.
 
     nbgrader stops at partial credit above what the cell is worth, and takes less than 0, or NaN, for full
     marks: that is cut.
     """
+    if outputs is None:
+        return [error("NotRun", "this cell was not run.")]
     for output in outputs:  # of the first result alone nbgrader takes a score
         if output.output_type == "execute_result":
             output.data["text/plain"] = _within(output.data["text/plain"], worth)

@@ -23,8 +23,13 @@ def is_ours(part: Any, resources: Any) -> bool:
         resources: Of the notebook.
     """
     kit = part.config.GradusExecute.get("kit", "")
-    about = (resources or {}).get("nbgrader", {})
-    return not kit or about.get("notebook", "") in load_course(Path(str(kit))).topics
+    return not kit or _name(resources or {}) in load_course(Path(str(kit))).topics
+
+
+def _name(resources: Any) -> str:
+    """What a notebook is called: nbgrader's commands and formgrader's pages tell it in different places."""
+    about = resources.get("nbgrader", {})
+    return str(about.get("notebook") or resources.get("notebook_id", ""))
 
 
 class GradusClear(ClearAnswers):
